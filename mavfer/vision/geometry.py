@@ -1,0 +1,220 @@
+"""Cameras, rigid motions and similarities, as arrays.
+
+Lengths are millimetres, points (x, y) in pixels with pixel centres at integers. A camera looks along
++z with x to the right and y down. World coordinates are those of the color camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mavfer.errors import InvalidArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Calibration",
+    "CameraModel",
+    "apply_matrix",
+    "estimate_similarity",
+    "invert_matrix",
+    "rotation_from_euler",
+]
+
+_UNDISTORT_ITERATIONS: Final = 20
+_ROTATION_TOLERANCE: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """A pinhole camera with radial and tangential distortion (Brown-Conrady, OpenCV's order)."""
+
+    width: int
+    height: int
+    matrix: NDArray[np.float64]
+    """(3, 3) intrinsics: focal lengths and principal point in pixels."""
+    distortion: NDArray[np.float64]
+    """(5,) k1, k2, p1, p2, k3."""
+    camera_from_color: NDArray[np.float64]
+    """(4, 4) rigid motion: millimetres in the color camera's frame to this camera's frame."""
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be a camera, so that nothing later divides by a zero focal length."""
+        _require_shape("matrix", self.matrix, (3, 3))
+        _require_shape("distortion", self.distortion, (5,))
+        _require_shape("camera_from_color", self.camera_from_color, (4, 4))
+        if self.matrix[0, 0] <= 0 or self.matrix[1, 1] <= 0:
+            message = "camera matrix: focal lengths must be positive. Calibrate the camera again"
+            raise InvalidArray(message)
+        rotation = self.camera_from_color[:3, :3]
+        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE):
+            message = "camera_from_color: not a rigid motion. Calibrate the cameras again"
+            raise InvalidArray(message)
+
+    def project(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels (N, 2) at which points (N, 3), in the color camera's frame, are seen.
+
+        Points behind the camera give NaN.
+        """
+        rotation, translation = self.camera_from_color[:3, :3], self.camera_from_color[:3, 3]
+        return self.project_own(points @ rotation.T + translation)
+
+    def project_own(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels (N, 2) at which points (N, 3), in this camera's own frame, are seen."""
+        depth = np.where(points[:, 2] > 0, points[:, 2], np.nan)
+        distorted = self.distort(points[:, :2] / depth[:, None])
+        return apply_matrix(self.matrix[:2], distorted)
+
+    def distort(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distorted normalised image coordinates (N, 2) of ideal ones (N, 2)."""
+        k1, k2, p1, p2, k3 = self.distortion
+        x, y = rays[:, 0], rays[:, 1]
+        r2 = x * x + y * y
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        return np.stack(
+            [
+                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+            ],
+            axis=1,
+        )
+
+    def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Ideal normalised coordinates (N, 2), x/z and y/z, of what is seen at pixels (N, 2).
+
+        The distortion is inverted by fixed-point iteration, which converges for the lenses of
+        depth, thermal and web cameras.
+        """
+        focal = self.matrix[[0, 1], [0, 1]]
+        centre = self.matrix[:2, 2]
+        y = (pixels[:, 1] - centre[1]) / focal[1]
+        x = (pixels[:, 0] - centre[0] - self.matrix[0, 1] * y) / focal[0]
+        target = np.stack([x, y], axis=1)
+        rays = target.copy()
+        for _ in range(_UNDISTORT_ITERATIONS):
+            rays = rays + target - self.distort(rays)
+        return rays
+
+    def undistort(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels (N, 2) where a distortion-free lens would have put pixels (N, 2)."""
+        return apply_matrix(self.matrix[:2], self.rays(pixels))
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> CameraModel:
+        """The camera described under `cameras` in a calibration document."""
+        return cls(
+            width=document["width"],
+            height=document["height"],
+            matrix=np.asarray(document["matrix"], dtype=np.float64),
+            distortion=np.asarray(document["distortion"], dtype=np.float64),
+            camera_from_color=np.asarray(document["camera_from_color"], dtype=np.float64),
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """What stands under `cameras` in a calibration document."""
+        return {
+            "width": self.width,
+            "height": self.height,
+            "matrix": self.matrix.tolist(),
+            "distortion": self.distortion.tolist(),
+            "camera_from_color": self.camera_from_color.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The three cameras of a rig, in the color camera's frame."""
+
+    color: CameraModel
+    depth: CameraModel
+    thermal: CameraModel | None
+    """None for rigs without a thermal camera."""
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Calibration:
+        """The cameras of a calibration document."""
+        cameras = document["cameras"]
+        thermal = cameras.get("thermal")
+        return cls(
+            color=CameraModel.from_document(cameras["color"]),
+            depth=CameraModel.from_document(cameras["depth"]),
+            thermal=CameraModel.from_document(thermal) if thermal else None,
+        )
+
+    def to_cameras(self) -> dict[str, dict[str, Any]]:
+        """What stands under `cameras` in a calibration document."""
+        cameras = {"color": self.color.to_document(), "depth": self.depth.to_document()}
+        if self.thermal is not None:
+            cameras["thermal"] = self.thermal.to_document()
+        return cameras
+
+
+def apply_matrix(matrix: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (N, 2) moved by an affine matrix (2, 3)."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def invert_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The affine matrix (2, 3) that undoes an affine matrix (2, 3)."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
+def estimate_similarity(
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """The rotation, uniform scale and shift (2, 3) that brings `source` closest to `target`.
+
+    Args:
+        source: (N, 2), at least two different points.
+        target: (N, 2), the same points elsewhere.
+        weights: (N,), how much each point counts; equal where None.
+
+    Raises:
+        InvalidArray: Shapes differ, or all source points are the same.
+
+    Source: Umeyama 1991, IEEE TPAMI 13(4), equations 40-43; in two dimensions the solution is
+        closed (a complex number for rotation and scale).
+    """
+    if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2:  # noqa: PLR2004 (x, y)
+        message = f"similarity: needs two arrays (N, 2), got {source.shape} and {target.shape}"
+        raise InvalidArray(message)
+    share = np.full(len(source), 1 / len(source)) if weights is None else weights / weights.sum()
+    source_centre, target_centre = share @ source, share @ target
+    a = (source - source_centre) @ np.array([1, 1j])
+    b = (target - target_centre) @ np.array([1, 1j])
+    spread = float(share @ (a * a.conj()).real)
+    if spread <= 0:
+        message = "similarity: all source points are the same, so no scale can be found"
+        raise InvalidArray(message)
+    turn = (share @ (b * a.conj())) / spread
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    return np.concatenate([linear, (target_centre - linear @ source_centre)[:, None]], axis=1)
+
+
+def rotation_from_euler(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
+    """Rotation (3, 3) by roll about z, then pitch about x, then yaw about y; radians.
+
+    Positive yaw turns the nose to the image's right, positive pitch lowers the chin, positive roll
+    turns clockwise in the image.
+    """
+    cy, sy = np.cos(yaw), np.sin(yaw)
+    cp, sp = np.cos(pitch), np.sin(pitch)
+    cr, sr = np.cos(roll), np.sin(roll)
+    about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return about_y @ about_x @ about_z
+
+
+def _require_shape(name: str, array: NDArray[np.float64], shape: tuple[int, ...]) -> None:
+    """Raises InvalidArray unless `array` has `shape` and holds finite numbers."""
+    if array.shape != shape or not np.isfinite(array).all():
+        message = f"{name}: needs finite numbers of shape {shape}, got shape {array.shape}"
+        raise InvalidArray(message)
