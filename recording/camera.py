@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,9 @@ class FrameFlag(IntFlag):
     """Part of the pixels did not arrive."""
     REPEATED = 4
     """The camera sent the same exposure twice."""
+
+
+NOTHING_UNUSUAL: Final = FrameFlag(0)
 
 
 @dataclass(frozen=True)
@@ -76,13 +79,13 @@ class Frame:
     """The camera's own count; a jump is a drop."""
     exposure_ns: int
     """Exposure time; 0 where the camera does not say."""
-    flags: FrameFlag = FrameFlag(0)
+    flags: FrameFlag = NOTHING_UNUSUAL
 
 
 class Camera(Protocol):
     """A source of frames of one stream; every method is called from one thread only.
 
-    The order is `open`, `start`, `read` until stopped, `stop`, `close`; `close` is safe at any time.
+    The order is `open`, `start`, `read` until stopped, `stop`, `close`, which is safe at any time.
     """
 
     @property

@@ -1,0 +1,127 @@
+"""Checks documents against the schemas, and says where and what is wrong.
+
+A JSON file is checked as it is. A CSV file is checked as an object of columns, an HDF5 file as an
+object of attributes and datasets (`study.hdf5.describe`), so that one language describes them all.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from mavfer.errors import InvalidFile, WrongVersion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jsonschema import Draft202012Validator
+
+__all__ = ["columns_from_text", "find_problems", "format_names", "load_schema", "require_valid"]
+
+_SHOWN_PROBLEMS: Final = 3
+_LONGEST_VALUE: Final = 60
+
+
+@cache
+def format_names() -> tuple[str, ...]:
+    """Names of all formats, sorted."""
+    files = resources.files("mavfer.schemas").iterdir()
+    return tuple(sorted(f.name.removesuffix(".json") for f in files if f.name.endswith(".json")))
+
+
+@cache
+def load_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of a format; `x-file` is where such files lie, `x-kind` how they are read."""
+    text = resources.files("mavfer.schemas").joinpath(f"{name}.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
+def require_valid(document: Any, name: str, where: Path | str) -> None:
+    """Returns when `document` fits the schema `name`, else says what is wrong in `where`.
+
+    Raises:
+        WrongVersion: The document carries another version of the format.
+        InvalidFile: The document does not fit.
+    """
+    _require_version(document, name, where)
+    problems = find_problems(document, name)
+    if problems:
+        shown = "; ".join(problems[:_SHOWN_PROBLEMS])
+        rest = len(problems) - _SHOWN_PROBLEMS
+        more = f" (and {rest} more)" if rest > 0 else ""
+        message = f"{where}: not a valid {name} file: {shown}{more}. See docs/formats.md, '{name}'"
+        raise InvalidFile(message)
+
+
+def find_problems(document: Any, name: str) -> list[str]:
+    """Everything that does not fit the schema, as "$.path: what is wrong", in document order."""
+    errors = sorted(
+        _validator(name).iter_errors(document),
+        key=lambda error: list(map(str, error.absolute_path)),
+    )
+    return [f"{error.json_path}: {_shortened(error.message)}" for error in errors]
+
+
+def columns_from_text(columns: dict[str, list[str]], name: str) -> dict[str, list[Any]]:
+    """Columns of a CSV file with numbers where the schema `name` has numbers; empty becomes None.
+
+    Text that is not a number stays text, so that the schema can say where it stands.
+    """
+    properties = load_schema(name)["properties"]
+    readers = {key: _reader(properties.get(key, {}).get("items", {})) for key in columns}
+    return {key: [readers[key](cell) for cell in cells] for key, cells in columns.items()}
+
+
+@cache
+def _validator(name: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(load_schema(name))
+
+
+def _require_version(document: Any, name: str, where: Path | str) -> None:
+    """Raises WrongVersion where the document is of this format but of another version."""
+    head = document.get("attributes", document) if isinstance(document, dict) else {}
+    found = head.get("version") if isinstance(head, dict) else None
+    known = _known_version(load_schema(name))
+    if isinstance(found, int) and known is not None and found != known:
+        way_out = "Update mavfer" if found > known else "Make the file again with this mavfer"
+        message = f"{where}: {name} version {found}, this mavfer reads version {known}. {way_out}"
+        raise WrongVersion(message)
+
+
+def _known_version(schema: dict[str, Any]) -> int | None:
+    properties = schema["properties"]
+    head = properties.get("attributes", schema)["properties"]
+    version: int | None = head.get("version", {}).get("const")
+    return version
+
+
+def _shortened(message: str) -> str:
+    """The validator's message without the page of data that it may quote."""
+    if len(message) <= 2 * _LONGEST_VALUE:
+        return message
+    return f"{message[:_LONGEST_VALUE]} … {message[-_LONGEST_VALUE:]}"
+
+
+def _reader(items: dict[str, Any]) -> Any:
+    """How a cell of a column is read, by the types that its schema allows."""
+    types = items.get("type", "string")
+    allowed = {types} if isinstance(types, str) else set(types)
+    if "integer" in allowed:
+        return lambda cell: _number(cell, int)
+    if "number" in allowed:
+        return lambda cell: _number(cell, float)
+    return lambda cell: cell if cell or "null" not in allowed else None
+
+
+def _number(cell: str, kind: type[int] | type[float]) -> int | float | str | None:
+    if not cell:
+        return None
+    try:
+        return kind(cell)
+    except ValueError:
+        return cell

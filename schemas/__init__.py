@@ -1,0 +1,1 @@
+"""One JSON Schema per file format; `mavfer.schema` reads them, `README.md` lists them."""
