@@ -1,7 +1,7 @@
 """Cameras, rigid motions and similarities, as arrays.
 
-Lengths are millimetres, points (x, y) in pixels with pixel centres at integers. A camera looks along
-+z with x to the right and y down. World coordinates are those of the color camera.
+Lengths are millimetres, points (x, y) in pixels with pixel centres at integers. A camera looks
+along +z with x to the right and y down. World coordinates are those of the color camera.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "CameraModel",
     "apply_matrix",
     "estimate_similarity",
+    "euler_from_rotation",
     "invert_matrix",
     "rotation_from_euler",
 ]
@@ -210,7 +211,19 @@ def rotation_from_euler(yaw: float, pitch: float, roll: float) -> NDArray[np.flo
     about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_y @ about_x @ about_z
+    rotation: NDArray[np.float64] = about_y @ about_x @ about_z
+    return rotation
+
+
+def euler_from_rotation(rotation: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Yaw, pitch and roll in radians of a rotation (3, 3): undoes `rotation_from_euler`.
+
+    Pitch is within a quarter turn of 0; at exactly a quarter turn yaw and roll cannot be parted.
+    """
+    pitch = np.arcsin(np.clip(-rotation[1, 2], -1, 1))
+    yaw = np.arctan2(-rotation[0, 2], rotation[2, 2])
+    roll = np.arctan2(rotation[1, 0], rotation[1, 1])
+    return float(yaw), float(pitch), float(roll)
 
 
 def _require_shape(name: str, array: NDArray[np.float64], shape: tuple[int, ...]) -> None:

@@ -1,0 +1,139 @@
+"""Faces brought upright into crops of a fixed size.
+
+A crop is a similarity of the frame, one matrix (2, 3) a frame that is stored with its pixels, so
+landmarks stay in the source's pixels and every crop can be undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mavfer.errors import CommandError, InvalidArray, require
+from mavfer.vision.geometry import estimate_similarity
+from mavfer.vision.mean_face import MEAN_FACE, STABLE_POINTS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_PRESET", "PRESETS", "Preset", "crop_matrix", "find_preset", "warp_color"]
+
+DEFAULT_PRESET: Final = "mavfer224"
+
+_STABLE: Final = list(STABLE_POINTS)
+_MAX_SUPERSAMPLING: Final = 8
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Where the mean face's eyes lie in a crop; lengths are shares of the crop's side."""
+
+    name: str
+    size: int | None
+    """Side of the crop in pixels; None: the crop is the frame as it is."""
+    eye_distance: float = 0.0
+    """Distance of the eye centres."""
+    eye_x: float = 0.5
+    """Midway between the eyes, from the left edge."""
+    eye_y: float = 0.0
+    """Midway between the eyes, from the upper edge."""
+    source: str = "ours"
+    """Where the numbers come from."""
+
+    def crop_shape(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the crop of a frame of this height and width."""
+        return (height, width) if self.size is None else (self.size, self.size)
+
+    def canonical(self) -> NDArray[np.float64]:
+        """Landmarks (68, 2) of the mean face in pixels of the crop.
+
+        Raises:
+            CommandError: The preset keeps the frame as it is, so there is no fixed place.
+        """
+        if self.size is None:
+            message = f"alignment preset {self.name}: leaves faces where they are"
+            raise CommandError(message)
+        centre = np.array([self.eye_x, self.eye_y])
+        # Shares are of the crop's area, whose left edge is half a pixel left of pixel 0.
+        canonical: NDArray[np.float64] = (MEAN_FACE[:, :2] * self.eye_distance + centre) * self.size
+        return canonical - 0.5
+
+
+PRESETS: Final[dict[str, Preset]] = {
+    preset.name: preset
+    for preset in (
+        # As large as the chin of an open mouth and a finger's breadth of hairline allow.
+        Preset("mavfer224", 224, 0.350, 0.5, 0.300),
+        Preset("arcface112", 112, 0.3338, 0.5037, 0.4729, "insightface's five points, fitted"),
+        Preset("arcface224", 224, 0.3338, 0.5037, 0.4729, "insightface's five points, fitted"),
+        Preset("openface112", 112, 0.3938, 0.5, 0.2639, "0.7 px/mm, mean of the points centred"),
+        Preset("ffhq256", 256, 0.250, 0.5, 0.475, "side of 4 eye distances, Karras et al. 2019"),
+        Preset("none", None),
+    )
+}
+
+
+def find_preset(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises:
+        CommandError: There is none of that name.
+    """
+    if name not in PRESETS:
+        message = f"no alignment preset {name!r}. There are: {', '.join(PRESETS)}"
+        raise CommandError(message)
+    return PRESETS[name]
+
+
+def crop_matrix(landmarks: NDArray[Any], preset: Preset) -> NDArray[np.float64]:
+    """The matrix (2, 3) from a frame's pixels to the crop's.
+
+    The similarity is fitted on points that expressions hardly move, so that a smile moves the
+    mouth in the crop and not the crop.
+
+    Args:
+        landmarks: (68, 2) pixels of the frame; NaN gives a matrix of NaN.
+        preset: Where the face shall come to lie; without a size the matrix is the identity.
+
+    Raises:
+        InvalidArray: `landmarks` has another shape.
+    """
+    if landmarks.shape != (68, 2):
+        message = f"crop matrix: needs landmarks of shape (68, 2), got {landmarks.shape}"
+        raise InvalidArray(message)
+    if preset.size is None:
+        return np.eye(2, 3)
+    stable = landmarks[_STABLE].astype(np.float64)
+    if not np.isfinite(stable).all():
+        return np.full((2, 3), np.nan)
+    return estimate_similarity(stable, preset.canonical()[_STABLE])
+
+
+def warp_color(
+    frame: NDArray[np.uint8], matrix: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """The crop of a frame; black where the frame ends.
+
+    Where the crop shrinks the frame, it is first made at a multiple of its size and then averaged
+    down, so that nothing finer than the crop's pixels turns into moiré.
+
+    Args:
+        frame: uint8 (H, W, 3) or (H, W).
+        matrix: (2, 3) from the frame's pixels to the crop's.
+        shape: Height and width of the crop.
+    """
+    cv2: Any = require("cv2", "preprocess")
+    height, width = shape
+    shrink = 1 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    # Up to a quarter more is left to bilinear interpolation, which averages that much by itself.
+    times = int(np.clip(np.ceil(shrink / 1.25), 1, _MAX_SUPERSAMPLING))
+    fine = times * matrix
+    fine[:, 2] += (times - 1) / 2
+    crop: NDArray[np.uint8] = cv2.warpAffine(
+        frame, fine, (times * width, times * height), flags=cv2.INTER_LINEAR
+    )
+    if times > 1:
+        crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
+    return crop

@@ -1,0 +1,107 @@
+"""Landmarks of a take without their jitter and without lag.
+
+Head motion and expression have different speeds, so they are parted first: each frame's similarity
+to the segment's mean shape is the pose, what is left in the head's own frame is the shape. Both
+are smoothed by a filter that looks forward as far as it looks back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from scipy.signal import savgol_filter
+
+from mavfer.errors import InvalidArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["smooth_landmarks"]
+
+_POSE_WINDOW: Final = 7
+_SHAPE_WINDOW: Final = 9
+_ORDER: Final = 2
+_LONGEST_GAP: Final = 5
+_SHORTEST_WINDOW: Final = 5
+
+
+def smooth_landmarks(
+    landmarks: NDArray[np.float32],
+    *,
+    pose_window: int = _POSE_WINDOW,
+    shape_window: int = _SHAPE_WINDOW,
+    longest_gap: int = _LONGEST_GAP,
+) -> NDArray[np.float32]:
+    """Smoothed copy of the landmarks of a take, NaN where they are NaN.
+
+    Gaps of up to `longest_gap` frames are bridged for the filter's sake only; at longer ones the
+    take is split and each segment smoothed by itself. Segments of fewer than 5 frames stay raw.
+
+    Args:
+        landmarks: (T, 68, 2) pixels, a frame without a face all NaN.
+        pose_window: Frames over which position, angle and size are smoothed, odd.
+        shape_window: Frames over which the shape is smoothed, odd.
+        longest_gap: Longest run of missing frames inside a segment.
+
+    Raises:
+        InvalidArray: `landmarks` has another shape.
+
+    Source: Savitzky and Golay 1964, Analytical Chemistry 36(8), order 2; the split into pose and
+        shape is ours.
+    """
+    if landmarks.ndim != 3 or landmarks.shape[2] != 2:  # noqa: PLR2004 (frames, points, x and y)
+        message = f"smoothing: needs landmarks (T, 68, 2), got {landmarks.shape}"
+        raise InvalidArray(message)
+    smoothed = landmarks.copy()
+    frames = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))
+    if frames.size == 0:
+        return smoothed
+    for segment in np.split(frames, np.flatnonzero(np.diff(frames) > longest_gap + 1) + 1):
+        points = landmarks[segment].astype(np.float64) @ np.array([1, 1j])  # (N, 68)
+        whole = np.arange(segment[0], segment[-1] + 1)
+        if len(whole) >= _SHORTEST_WINDOW:
+            bridged = _bridge(whole, segment, points)
+            result = _smooth_segment(bridged, pose_window, shape_window)[segment - segment[0]]
+            smoothed[segment] = np.stack([result.real, result.imag], axis=-1)
+    return smoothed
+
+
+def _bridge(
+    whole: NDArray[np.int64], known: NDArray[np.int64], points: NDArray[np.complex128]
+) -> NDArray[np.complex128]:
+    """Points (N, 68) for all frames of a segment, linear between the known ones."""
+    return np.stack([np.interp(whole, known, column) for column in points.T], axis=1)
+
+
+def _smooth_segment(
+    points: NDArray[np.complex128], pose_window: int, shape_window: int
+) -> NDArray[np.complex128]:
+    """Points (N, 68), as complex numbers, with pose and shape smoothed apart.
+
+    As a complex number x + iy a similarity is one product and one sum, so a frame's best turn and
+    size is one ratio (Umeyama 1991 in two dimensions).
+    """
+    centre = points.mean(axis=1)
+    centred = points - centre[:, None]
+    mean = centred[len(centred) // 2]
+    for _ in range(2):  # the mean shape and the poses that define it settle at once
+        turn = (centred @ mean.conj()) / (mean @ mean.conj())
+        mean = (centred / turn[:, None]).mean(axis=0)
+    turn = (centred @ mean.conj()) / (mean @ mean.conj())
+    shape = _filter(centred / turn[:, None], shape_window)
+    size = np.exp(_filter(np.log(np.abs(turn)), pose_window))
+    angle = _filter(np.unwrap(np.angle(turn)), pose_window)
+    centre = _filter(centre, pose_window)
+    result: NDArray[np.complex128] = centre[:, None] + (size * np.exp(1j * angle))[:, None] * shape
+    return result
+
+
+def _filter(values: NDArray[Any], window: int) -> NDArray[Any]:
+    """Values (N, ...) smoothed along time, the window shortened for short segments."""
+    longest_odd = len(values) - (len(values) + 1) % 2
+    fitting = min(window, longest_odd)
+    if np.iscomplexobj(values):
+        return _filter(values.real, window) + 1j * _filter(values.imag, window)
+    result: NDArray[np.float64] = savgol_filter(values, fitting, _ORDER, axis=0, mode="interp")
+    return result
