@@ -1,0 +1,273 @@
+"""The command line `mavfer <verb>`: each verb parses, calls one function and prints.
+
+Tools add their verbs through the entry-point group `mavfer.commands`. Results go to stdout,
+messages to stderr. Exit code 0 is done, 1 your data, 2 your command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mavfer import __version__
+from mavfer.errors import MavferError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["main", "run", "verbs"]
+
+_INTERRUPTED: Final = 130
+
+_study = click.argument("study", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, last.")
+
+
+def main() -> None:
+    """The console script `mavfer`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; a known error is printed as one line."""
+    with_traceback = "--debug" in arguments
+    words = [word for word in arguments if word != "--debug"]
+    try:
+        verbs.main(words, prog_name="mavfer", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("mavfer: interrupted", err=True)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, for example `mavfer info S | head -1`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MavferError as error:
+        if with_traceback:
+            raise
+        click.echo(f"mavfer: {error}", err=True)
+        return error.exit_code
+    return 0
+
+
+class _Verbs(click.Group):
+    """The verbs of the core, and those of the tools, which are loaded when first asked for."""
+
+    _is_complete = False
+
+    def _complete(self) -> None:
+        if not self._is_complete:
+            self._is_complete = True
+            for entry in sorted(entry_points(group="mavfer.commands"), key=lambda e: e.name):
+                entry.load()(self)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._complete()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is None:
+            self._complete()
+            own = super().get_command(ctx, cmd_name)
+        return own
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mavfer")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+def verbs() -> None:
+    """Build and use multimodal affect data sets: color, depth, thermal, arousal, valence.
+
+    \b
+    Begin with one of these:
+      mavfer demo                              the whole journey, no hardware
+      mavfer init S; mavfer import-video face.mp4 S; mavfer preprocess S
+    """  # noqa: D301 (click wants the very character \\b to keep the lines apart)
+
+
+@verbs.command()
+@_study
+@click.option("--name", help="Name of the study; the folder's name where not given.")
+@click.option("--licence", help="Licence of the data, for example CC-BY-4.0.")
+def init(study: Path, name: str | None, licence: str | None) -> None:
+    """Make a new, empty study.
+
+    Example: mavfer init my-study --licence CC-BY-4.0
+    """
+    from mavfer.study.study import Study
+
+    made = Study.create(study, name=name, licence=licence)
+    click.echo(f"{made.root}: an empty study, '{made.name}'")
+
+
+@verbs.command()
+@_study
+@_json
+@click.option(
+    "--contact-sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a picture (PNG or JPEG) of the three streams of every session.",
+)
+def info(study: Path, as_json: bool, contact_sheet: Path | None) -> None:
+    """Say what is in a study.
+
+    Example: mavfer info my-study --contact-sheet sheet.png
+    """
+    from mavfer.report import summarize, write_contact_sheet
+
+    summary = summarize(study)
+    if contact_sheet is not None:
+        write_contact_sheet(study, contact_sheet)
+        click.echo(f"{contact_sheet}: written", err=True)
+    _print_result(summary.to_document(), as_json, str(summary))
+
+
+@verbs.command()
+@_study
+@_json
+def check(study: Path, as_json: bool) -> None:
+    """Validate every file of a study and cross-check counts, hashes and references.
+
+    Example: mavfer check my-study
+    """
+    from mavfer.check import check_study
+
+    result = check_study(study)
+    for finding in result.findings:
+        click.echo(str(finding))
+    _print_result(result.to_document(), as_json, result.verdict)
+    if not result.is_good:
+        raise click.exceptions.Exit(1)
+
+
+@verbs.command()
+@_study
+@click.option("--subject", required=True, help="Subject code.")
+@click.option(
+    "--form",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The signed form; its hash is stored, not its content.",
+)
+@click.option("--version", "form_version", default="1", show_default=True, help="Form's version.")
+@click.option(
+    "--scope",
+    multiple=True,
+    default=("record", "rate"),
+    show_default=True,
+    type=click.Choice(["record", "rate", "share", "publish_images"]),
+    help="What was agreed to; may be given several times.",
+)
+def consent(
+    study: Path, subject: str, form: Path, form_version: str, scope: tuple[str, ...]
+) -> None:
+    """Write the consent record without which nothing is recorded.
+
+    Example: mavfer consent my-study --subject S01 --form S01.pdf --scope record --scope rate
+    """
+    from mavfer.study.study import Study
+
+    path = Study.open(study).write_consent(subject, form, form_version=form_version, scope=scope)
+    click.echo(f"{path}: {subject} agrees to {', '.join(scope)}")
+
+
+@verbs.command("import-video")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_study
+@click.option("--subject", help="Subject code of all files.")
+@click.option(
+    "--subjects",
+    "subjects_csv",
+    type=click.Path(path_type=Path),
+    help="CSV with the columns file and subject.",
+)
+@click.option("--no-audio", is_flag=True, help="Leave the sound out.")
+@_json
+def import_video(
+    *,
+    files: tuple[Path, ...],
+    study: Path,
+    subject: str | None,
+    subjects_csv: Path | None,
+    no_audio: bool,
+    as_json: bool,
+) -> None:
+    """Make sessions from ordinary videos (color only).
+
+    Example: mavfer import-video anna.mp4 my-study --subject S01
+    """
+    from mavfer.interchange.videos import import_videos
+
+    if subject and subjects_csv:
+        message = "--subject and --subjects exclude each other. Give one of them"
+        raise click.UsageError(message)
+    sessions = import_videos(
+        study, files, subject=subject, subjects_csv=subjects_csv, keep_audio=not no_audio
+    )
+    _print_result({"sessions": sessions}, as_json, "\n".join(sessions))
+
+
+@verbs.command()
+@_study
+@click.option("-j", "--jobs", default=1, show_default=True, help="Sessions at a time.")
+@click.option("--alignment", default="mavfer224", show_default=True, help="Preset of the crops.")
+@click.option(
+    "--landmarks",
+    type=click.Path(path_type=Path),
+    help="The landmark model, where it is not installed.",
+)
+@_json
+def preprocess(
+    study: Path, jobs: int, alignment: str, landmarks: Path | None, as_json: bool
+) -> None:
+    """Turn sessions into shards and media; what is done and unchanged is skipped.
+
+    Example: mavfer preprocess my-study -j 2
+    """
+    from mavfer.preprocess import Options, preprocess_study
+
+    outcome = preprocess_study(
+        study, Options(alignment=alignment, landmark_model=landmarks), jobs=jobs
+    )
+    for notice in outcome.notices:
+        click.echo(notice, err=True)
+    _print_result(outcome.to_document(), as_json, str(outcome))
+    if outcome.failed:
+        raise click.exceptions.Exit(1)
+
+
+@verbs.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo-study"),
+    show_default=True,
+    help="Folder of the demo's study; what is there already is kept and continued.",
+)
+@click.option("--full", is_flag=True, help="More subjects and longer takes.")
+@_json
+def demo(out: Path, full: bool, as_json: bool) -> None:
+    """Show the whole journey on simulated subjects, without hardware.
+
+    Example: mavfer demo --out demo-study
+    """
+    from mavfer.demo import run_demo
+
+    outcome = run_demo(out, is_full=full)
+    _print_result(outcome, as_json, f"report: {outcome['report']}")
+
+
+def _print_result(document: Mapping[str, Any], as_json: bool, text: str) -> None:
+    """Prints `text`, or the document as one line of JSON."""
+    click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
