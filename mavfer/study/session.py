@@ -1,0 +1,203 @@
+"""One session on disk: what was recorded, when each frame came, and the frames themselves."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mavfer.errors import InvalidFile, NotFound
+from mavfer.files import read_json, sha256_of, write_json
+from mavfer.schema import require_valid
+from mavfer.streams import STREAM_NAMES
+from mavfer.study.streams_file import open_streams
+from mavfer.study.video_reader import ColorFrame, read_video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mavfer.streams import StreamName
+
+__all__ = ["Session", "write_session_document"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One take of one subject; opening it reads session.json and nothing else."""
+
+    folder: Path
+    document: dict[str, Any]
+    """Content of session.json."""
+
+    @classmethod
+    def open(cls, folder: Path) -> Session:
+        """The session in `folder`.
+
+        Raises:
+            NotFound: There is no session.
+            InvalidFile: session.json is torn, against its schema, or of another session.
+        """
+        path = folder / "session.json"
+        if not path.is_file():
+            message = f"{folder}: no session here (session.json is missing). See: mavfer info STUDY"
+            raise NotFound(message)
+        document = read_json(path)
+        require_valid(document, "session", path)
+        if document["session"] != folder.resolve().name:
+            message = f"{path}: says session {document['session']}, its folder says {folder.name}"
+            raise InvalidFile(message)
+        return cls(folder, document)
+
+    @property
+    def name(self) -> str:
+        """The session's id."""
+        return str(self.document["session"])
+
+    @property
+    def subject(self) -> str:
+        """The subject's code."""
+        return str(self.document["subject"])
+
+    @property
+    def state(self) -> str:
+        """How the take ended: recording, finished, recovered or damaged."""
+        return str(self.document["state"])
+
+    @property
+    def streams(self) -> tuple[StreamName, ...]:
+        """The streams that it has, color first."""
+        return tuple(name for name in STREAM_NAMES if name in self.document["streams"])
+
+    @property
+    def calibration(self) -> str | None:
+        """Name of the calibration in force; None where there is none."""
+        name: str | None = self.document["calibration"]
+        return name
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright color frames."""
+        color = self.document["streams"]["color"]
+        return color["width"], color["height"]
+
+    @property
+    def streams_path(self) -> Path:
+        """File of the 16-bit frames and of all stamps."""
+        return self.folder / "streams.h5"
+
+    @property
+    def color_path(self) -> Path:
+        """File of the color frames."""
+        return self.folder / "color.mkv"
+
+    @property
+    def truth_path(self) -> Path:
+        """File of what is true of a simulated take; real takes have none."""
+        return self.folder / "truth.h5"
+
+    @property
+    def sound_path(self) -> Path | None:
+        """The file that holds the sound; None where there is none."""
+        return self.color_path if self.document["streams"]["color"]["has_audio"] else None
+
+    def sha256(self) -> str:
+        """SHA-256 over the hashes of the frames' and the stamps' files."""
+        hashes = [sha256_of(path) for path in (self.color_path, self.streams_path)]
+        return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+    def times(self, stream: StreamName) -> NDArray[Any]:
+        """Stamps of all frames of `stream`, (T,) of the type `streams_file.TIMES`."""
+        return self._table(f"/{stream}/times")
+
+    @property
+    def drops(self) -> NDArray[Any]:
+        """Frames that are missing, of the type `streams_file.DROPS`."""
+        return self._table("/drops")
+
+    @property
+    def markers(self) -> NDArray[Any]:
+        """Marks of stimuli, of the type `streams_file.MARKERS`."""
+        return self._table("/markers")
+
+    @property
+    def events(self) -> NDArray[Any]:
+        """What else happened, of the type `streams_file.EVENTS`."""
+        return self._table("/events")
+
+    def read(self, stream: StreamName, start: int, stop: int) -> NDArray[np.uint16]:
+        """Raw counts (stop - start, H, W) of depth or thermal frames `start` up to `stop`."""
+        with open_streams(self.streams_path) as file:
+            frames: NDArray[np.uint16] = self._frames(file, stream)[start:stop]
+            return frames
+
+    def depth_frames(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
+        """Raw depth counts (H, W) at `indices`, one after the other."""
+        return self.frames("depth", indices)
+
+    def thermal_frames(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
+        """Raw thermal counts (H, W) at `indices`, one after the other."""
+        return self.frames("thermal", indices)
+
+    def frames(self, stream: StreamName, indices: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
+        """Raw counts (H, W) of depth or thermal at `indices`; a repeated index is read once."""
+        with open_streams(self.streams_path) as file:
+            dataset = self._frames(file, stream)
+            shown, pixels = -1, np.empty(0, np.uint16)
+            for index in indices:
+                if index != shown:
+                    shown, pixels = index, dataset[index]
+                yield pixels
+
+    def color_frames(self) -> Iterator[ColorFrame]:
+        """Every color frame, upright, frame i belonging to row i of `times("color")`.
+
+        Raises:
+            InvalidFile: The file holds fewer or more frames than there are stamps.
+        """
+        expected = len(self.times("color"))
+        turn = self.document["streams"]["color"]["rotation_degrees"]
+        count = 0
+        for frame in read_video(self.color_path, rotation_degrees=turn):
+            if count == expected:
+                break
+            yield frame
+            count += 1
+        else:
+            if count == expected:
+                return
+        found = f"{count} frames" if count < expected else f"more than {count} frames"
+        message = (
+            f"{self.color_path}: {found} for {expected} stamps. Run: mavfer audit {self.folder}"
+        )
+        raise InvalidFile(message)
+
+    def _table(self, name: str) -> NDArray[Any]:
+        with open_streams(self.streams_path) as file:
+            if name not in file:
+                message = f"{self.streams_path}: no {name}; session {self.name} lacks that stream"
+                raise NotFound(message)
+            rows: NDArray[Any] = file[name][:]
+            return rows
+
+    def _frames(self, file: Any, stream: StreamName) -> Any:
+        name = f"/{stream}/frames"
+        if name not in file:
+            message = f"{self.streams_path}: no {name}; session {self.name} has no {stream} there"
+            raise NotFound(message)
+        return file[name]
+
+
+def write_session_document(folder: Path, document: dict[str, Any]) -> None:
+    """Writes session.json into `folder`, all of it or nothing.
+
+    Raises:
+        InvalidFile: The document is against its schema.
+    """
+    path = folder / "session.json"
+    require_valid(document, "session", path)
+    write_json(path, document)

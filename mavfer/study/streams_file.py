@@ -1,0 +1,249 @@
+"""streams.h5: depth and thermal as the sensors gave them, and the stamps of every stream.
+
+The writer works in HDF5's single-writer-multiple-reader mode and flushes after every frame, so
+that whatever was written is readable when the recorder is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import h5py
+import hdf5plugin
+import numpy as np
+
+from mavfer.errors import InvalidFile
+from mavfer.streams import STREAM_NAMES
+from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mavfer.streams import StreamName
+
+__all__ = [
+    "ALL_STREAMS",
+    "CLOCK_DOMAINS",
+    "DROPS",
+    "DROP_CAUSES",
+    "EVENTS",
+    "MARKERS",
+    "STREAM_NUMBERS",
+    "TIMES",
+    "StreamsWriter",
+    "copy_streams",
+    "event_row",
+    "open_streams",
+    "stamp_row",
+    "write_color_times",
+]
+
+TIMES: Final = np.dtype(
+    [
+        ("host_ns", "<i8"),
+        ("device_ns", "<i8"),
+        ("domain", "u1"),
+        ("frame_number", "<i8"),
+        ("exposure_ns", "<i8"),
+        ("flags", "<u2"),
+    ]
+)
+MARKERS: Final = np.dtype([("host_ns", "<i8"), ("label", "S64")])
+DROPS: Final = np.dtype(
+    [("stream", "u1"), ("frame_number", "<i8"), ("host_ns", "<i8"), ("cause", "u1")]
+)
+EVENTS: Final = np.dtype([("host_ns", "<i8"), ("stream", "u1"), ("kind", "S32"), ("text", "S128")])
+_TABLES: Final = {"/markers": MARKERS, "/drops": DROPS, "/events": EVENTS}
+
+STREAM_NUMBERS: Final[dict[StreamName, int]] = {
+    name: number for number, name in enumerate(STREAM_NAMES)
+}
+"""How tables spell a stream."""
+ALL_STREAMS: Final = 255
+"""How /events spells "no stream in particular"."""
+DROP_CAUSES: Final = {"device": 0, "link": 1, "queue": 2, "disk": 3}
+"""How /drops spells the place where a frame was lost."""
+
+CLOCK_DOMAINS: Final = {"device": 0, "host": 1, "arrival": 2}
+"""How tables spell the clock that device_ns was read from."""
+
+_ROWS_A_CHUNK: Final = 1024
+_BOUNDS: Final = ("v110", "v110")
+"""The oldest layout that knows SWMR, so that HDF5 1.10 and later can read the file."""
+
+
+class StreamsWriter:
+    """Appends frames and rows; safe to call from one thread a stream.
+
+    A frame's pixels are on the way to the disk before its row, so a row always has its pixels.
+    """
+
+    def __init__(
+        self, path: Path, session: str, frame_shapes: Mapping[StreamName, tuple[int, int]]
+    ) -> None:
+        """Creates the file.
+
+        Args:
+            path: Where; must not exist.
+            session: The session's id.
+            frame_shapes: (H, W) of depth and of thermal, where the rig has them.
+        """
+        self._lock = threading.Lock()
+        self._file = h5py.File(path, "x", libver=_BOUNDS)
+        self._datasets = _create(self._file, session, frame_shapes)
+        self._file.swmr_mode = True
+
+    def append_frame(
+        self, stream: StreamName, pixels: NDArray[np.uint16] | None, stamp: NDArray[Any]
+    ) -> None:
+        """Adds a frame and its row of `TIMES`; `pixels` is None for color, which lies elsewhere."""
+        with self._lock:
+            if pixels is not None:
+                _append(self._datasets[f"/{stream}/frames"], pixels)
+            _append(self._datasets[f"/{stream}/times"], stamp)
+
+    def append_row(self, table: str, row: NDArray[Any]) -> None:
+        """Adds a row to "/markers", "/drops" or "/events"."""
+        with self._lock:
+            _append(self._datasets[table], row)
+
+    def close(self) -> None:
+        """Ends the file so that it opens normally; harmless when called again."""
+        with self._lock:
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Lets go of the file as it is on the disk, after a write that failed.
+
+        libhdf5 would repeat that write on closing and take the process down with it, so the rest
+        goes to a nameless file in memory. What was flushed stays readable in SWMR mode.
+        """
+        with self._lock:
+            if self._file.id.valid and hasattr(os, "memfd_create"):
+                nowhere = os.memfd_create("abandoned streams.h5")
+                os.dup2(nowhere, self._file.id.get_vfd_handle())
+                os.close(nowhere)
+            with suppress(OSError, RuntimeError):
+                self._file.close()
+
+    def __enter__(self) -> StreamsWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def open_streams(path: Path) -> Iterator[h5py.File]:
+    """The file at `path` for reading, also where its writer is at work or was killed.
+
+    Raises:
+        NotFound: There is no such file.
+        InvalidFile: It is torn, or against its schema.
+    """
+    try:
+        opened = open_hdf5(path)
+        file = opened.__enter__()
+    except InvalidFile:
+        opened = open_hdf5(path, swmr=True)
+        file = opened.__enter__()
+    try:
+        require_valid_hdf5(file, "streams", path)
+        yield file
+    finally:
+        opened.__exit__(None, None, None)
+
+
+def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) -> None:
+    """Writes a whole file at `path` from `source`, each stream cut to its first `rows` frames.
+
+    Compressed frames are moved byte for byte.
+    """
+    shapes = {
+        name: source[f"/{name}/frames"].shape[1:] for name in rows if f"{name}/frames" in source
+    }
+    with h5py.File(path, "w", libver=_BOUNDS) as file:
+        datasets = _create(file, source.attrs["session"], shapes)
+        for table in _TABLES:
+            _extend(datasets[table], source[table][:])
+        for stream, count in rows.items():
+            _extend(datasets[f"/{stream}/times"], source[f"/{stream}/times"][:count])
+            if stream in shapes:
+                _move_chunks(source[f"/{stream}/frames"], datasets[f"/{stream}/frames"], count)
+
+
+def write_color_times(path: Path, session: str, times: NDArray[Any]) -> None:
+    """Writes the streams.h5 of a session that has color alone; `times` (T,) is of type `TIMES`."""
+    with h5py.File(path, "x", libver=_BOUNDS) as file:
+        _extend(_create(file, session, {})["/color/times"], times)
+
+
+def stamp_row(
+    *,
+    host_ns: int,
+    device_ns: int,
+    domain: int,
+    frame_number: int,
+    exposure_ns: int = 0,
+    flags: int = 0,
+) -> NDArray[Any]:
+    """One row of `TIMES`."""
+    return np.array((host_ns, device_ns, domain, frame_number, exposure_ns, flags), TIMES)
+
+
+def event_row(host_ns: int, kind: str, text: str, stream: StreamName | None = None) -> NDArray[Any]:
+    """One row of `EVENTS`; a text that is too long loses its end."""
+    number = ALL_STREAMS if stream is None else STREAM_NUMBERS[stream]
+    return np.array((host_ns, number, kind.encode()[:32], text.encode()[:128]), EVENTS)
+
+
+def _create(
+    file: h5py.File, session: str, frame_shapes: Mapping[StreamName, tuple[int, int]]
+) -> dict[str, h5py.Dataset]:
+    """All attributes and datasets; SWMR allows none later."""
+    file.attrs.update({"format": "mavfer.streams", "version": 1, "session": session})
+    tables = {
+        "/color/times": TIMES,
+        **{f"/{name}/times": TIMES for name in frame_shapes},
+        **_TABLES,
+    }
+    datasets = {
+        name: file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(_ROWS_A_CHUNK,))
+        for name, dtype in tables.items()
+    }
+    codec = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
+    for name, (height, width) in frame_shapes.items():
+        datasets[f"/{name}/frames"] = file.create_dataset(
+            f"/{name}/frames",
+            (0, height, width),
+            np.uint16,
+            maxshape=(None, height, width),
+            chunks=(1, height, width),
+            compression=codec,
+        )
+    return datasets
+
+
+def _append(dataset: h5py.Dataset, item: NDArray[Any]) -> None:
+    count = dataset.shape[0]
+    dataset.resize(count + 1, axis=0)
+    dataset[count] = item
+    dataset.flush()
+
+
+def _extend(dataset: h5py.Dataset, rows: NDArray[Any]) -> None:
+    dataset.resize(len(rows), axis=0)
+    dataset[:] = rows
+
+
+def _move_chunks(source: h5py.Dataset, target: h5py.Dataset, count: int) -> None:
+    target.resize(count, axis=0)
+    for index in range(count):
+        mask, chunk = source.id.read_direct_chunk((index, 0, 0))
+        target.id.write_direct_chunk((index, 0, 0), chunk, filter_mask=mask)

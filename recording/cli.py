@@ -1,0 +1,173 @@
+"""The verbs `mavfer record` and `mavfer audit`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from tqdm import tqdm
+
+from mavfer.errors import CommandError
+from mavfer.study.study import Study, utc_now
+from recording.audit import audit_session
+from recording.recorder import record_take, stopping_on_signals
+from recording.rigs import open_rig
+
+if TYPE_CHECKING:
+    from recording.audit import AuditReport
+    from recording.camera import Rig
+    from recording.recorder import Take, TakeProgress
+
+__all__ = ["register"]
+
+_LARGEST_SEED: Final = 2**32 - 1
+
+
+def register(group: click.Group) -> None:
+    """Adds this tool's verbs to the command line."""
+    group.add_command(record)
+    group.add_command(audit)
+
+
+@click.command(
+    epilog="Example: mavfer record my-study --subject S01 --rig simulated --seconds 20 --pace fast"
+)
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--subject", required=True, help="Subject code: letters, digits and _.")
+@click.option("--rig", "rig_name", required=True, help="The cameras: simulated.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
+@click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), default=0, show_default=True)
+@click.option(
+    "--lighting",
+    type=click.Choice(["bright", "dark", "flicker"]),
+    default="bright",
+    show_default=True,
+    help="Light on the simulated subject.",
+)
+@click.option(
+    "--pace",
+    type=click.Choice(["real", "fast"]),
+    default="real",
+    show_default=True,
+    help="Frames in real time, or as fast as they can be drawn.",
+)
+@click.option(
+    "--rate",
+    "rates_hz",
+    multiple=True,
+    metavar="STREAM=HZ",
+    help="Frames a second of a stream, for example thermal=9. May be repeated.",
+)
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    metavar="STREAM=WxH",
+    help="Size of a stream, for example color=1280x720. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def record(
+    study: Path,
+    *,
+    subject: str,
+    rig_name: str,
+    seconds: float,
+    seed: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Record one take of SUBJECT into STUDY, and audit it.
+
+    Ctrl-C ends the take early and keeps what there is.
+    """
+    opened = Study.open(study)
+    rig = open_rig(
+        rig_name,
+        seed=seed,
+        seconds=seconds,
+        lighting=options["lighting"],
+        pace=options["pace"],
+        rates_hz=dict(_rate(text) for text in options["rates_hz"]),
+        sizes=dict(_size(text) for text in options["sizes"]),
+        subject_code=subject,
+        take=int(opened.next_session(subject).rpartition("-")[2]),
+        created_utc=utc_now(),
+    )
+    take = _record(opened, rig, subject, seconds)
+    _print_report(take.report)
+    for stream, reason in take.failures.items():
+        click.echo(f"{stream}: ended early: {reason}", err=True)
+    if as_json:
+        click.echo(json.dumps({**take.report.to_document(), "failures": take.failures}))
+    _exit_for(take.report)
+
+
+@click.command(epilog="Example: mavfer audit my-study/sessions/S01-001")
+@click.argument("session", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def audit(session: Path, *, as_json: bool) -> None:
+    """Say whether a session is whole; mend it where its recorder was interrupted.
+
+    SESSION is the session's folder. Exit status 1 only where it is damaged.
+    """
+    report = audit_session(session)
+    _print_report(report)
+    if as_json:
+        click.echo(json.dumps(report.to_document()))
+    _exit_for(report)
+
+
+def _record(study: Study, rig: Rig, subject: str, seconds: float) -> Take:
+    """Records under a bar that shows how far the color camera is."""
+    rate_hz = next(c.info.rate_hz for c in rig.cameras if c.info.stream == "color")
+    with tqdm(total=round(seconds * rate_hz), unit="frame", disable=None) as bar:
+
+        def show(progress: TakeProgress) -> None:
+            lost = sum(progress.drops.values())
+            bar.set_postfix(lost=lost, refresh=False)
+            bar.update(progress.frames["color"] - bar.n)
+
+        with stopping_on_signals() as stop:
+            return record_take(study, rig, subject=subject, stop=stop, progress=show)
+
+
+def _print_report(report: AuditReport) -> None:
+    """The report for people, on stdout."""
+    click.echo(f"{report.session}: {report.verdict}")
+    for name, stream in report.streams.items():
+        rate = "" if stream.rate_hz is None else f", {stream.rate_hz:.2f} frames a second"
+        gap = "" if stream.longest_gap_ms is None else f", longest gap {stream.longest_gap_ms} ms"
+        click.echo(f"  {name}: {stream.frames} frames, {stream.drops} lost{rate}{gap}")
+    for stream_name, count in report.cut.items():
+        if count:
+            click.echo(f"  {stream_name}: {count} unfinished frames cut from the end")
+    for problem in report.problems:
+        click.echo(f"  {problem}")
+
+
+def _exit_for(report: AuditReport) -> None:
+    if report.verdict == "damaged":
+        raise click.exceptions.Exit(1)
+
+
+def _rate(text: str) -> tuple[str, float]:
+    """What `--rate STREAM=HZ` says."""
+    stream, _, number = text.partition("=")
+    try:
+        return stream, float(number)
+    except ValueError as error:
+        message = f"--rate {text!r}: not of the form STREAM=HZ, for example thermal=9"
+        raise CommandError(message) from error
+
+
+def _size(text: str) -> tuple[str, tuple[int, int]]:
+    """What `--size STREAM=WxH` says."""
+    stream, _, size = text.partition("=")
+    width, _, height = size.partition("x")
+    try:
+        return stream, (int(width), int(height))
+    except ValueError as error:
+        message = f"--size {text!r}: not of the form STREAM=WxH, for example color=1280x720"
+        raise CommandError(message) from error

@@ -1,0 +1,254 @@
+"""Recording one take: from a rig's cameras into a session of the study, and its audit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mavfer.errors import DataError, DeviceError
+from mavfer.study.session import write_session_document
+from mavfer.study.study import require_subject
+from mavfer.study.truth import write_truth
+from recording.audit import AuditReport, inspect_session
+from recording.lane import Lane
+from recording.take import claimed_folder, color_codec, describe_take, require_consent
+from recording.writer import DiskNearlyFull, TakeWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from mavfer.streams import StreamName
+    from mavfer.study.study import Study
+    from recording.camera import CameraInfo, Rig
+
+__all__ = [
+    "QUEUE_FRAMES",
+    "RESERVE_BYTES",
+    "Take",
+    "TakeProgress",
+    "record_take",
+    "stopping_on_signals",
+]
+
+QUEUE_FRAMES: Final = 60
+"""Frames of one stream that may wait for the disk: two seconds at 30 frames a second."""
+
+RESERVE_BYTES: Final = 128 << 20
+"""Room on the disk that ending a long take may need: the last clusters, and the truth."""
+
+_LOOK_SECONDS: Final = 0.05
+
+
+@dataclass(frozen=True)
+class TakeProgress:
+    """How far a take is; handed to the caller about twenty times a second."""
+
+    frames: dict[StreamName, int]
+    """Frames written."""
+    drops: dict[StreamName, int]
+    """Frames lost, for whatever cause."""
+    most_queued: dict[StreamName, int]
+    """The most frames that ever waited for the disk."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """A finished take."""
+
+    session: str
+    folder: Path
+    report: AuditReport
+    progress: TakeProgress
+    """Counts at the end."""
+    failures: dict[StreamName, str]
+    """Cameras that ended early, and why."""
+
+
+def record_take(
+    study: Study,
+    rig: Rig,
+    *,
+    subject: str,
+    seconds: float | None = None,
+    queue_frames: int = QUEUE_FRAMES,
+    reserve_bytes: int = RESERVE_BYTES,
+    stop: threading.Event | None = None,
+    progress: Callable[[TakeProgress], None] | None = None,
+) -> Take:
+    """Records until the cameras end, `seconds` are over or `stop` is set, then audits the take.
+
+    Args:
+        study: Where the session goes.
+        rig: The cameras; one of them must give color.
+        subject: The subject's code.
+        seconds: Length by the wall clock; None records until the cameras end.
+        queue_frames: Frames of one stream that may wait for the disk before any is dropped.
+        reserve_bytes: Room on the disk at which the take is ended, and is whole up to there.
+        stop: Ends the take cleanly when it is set.
+        progress: Called while the take goes on.
+
+    Raises:
+        NotFound: A real subject has no consent record.
+        DataError: The consent does not cover recording, or the disk is full or failed.
+        DeviceError: A camera cannot be opened, or none gave a color frame.
+    """
+    require_subject(subject)
+    lanes = [Lane(c, is_paced=rig.is_paced, queue_frames=queue_frames) for c in rig.cameras]
+    with ExitStack() as cleanup:
+        cleanup.callback(_end, lanes)
+        cameras = [lane.open() for lane in lanes]
+        _require_color(cameras)
+        consent = require_consent(study, subject, cameras)
+        folder = cleanup.enter_context(claimed_folder(study, subject))
+        document = describe_take(
+            study, rig, session=folder.name, subject=subject, cameras=cameras, consent=consent
+        )
+        writer = TakeWriter(
+            folder, folder.name, cameras, codec=color_codec(rig), reserve_bytes=reserve_bytes
+        )
+        cleanup.callback(writer.abandon)
+        cleanup.callback(_end, lanes)  # what is entered last ends first: no lane without files
+        write_session_document(folder, document)
+        writer.event(time.monotonic_ns(), "started")
+        _run(lanes, writer, seconds, stop or threading.Event(), progress)
+        _require_written(lanes, folder)
+        _close(writer, folder)
+        _write_truth_of(rig, folder)
+        report = _finish(folder, document)
+        _tell_of_full_disk(lanes, folder)
+    failures = {lane.stream: str(lane.failure) for lane in lanes if lane.failure is not None}
+    return Take(folder.name, folder, report, _progress(lanes), failures)
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that a take ends as it should; main thread only.
+
+    A second Ctrl-C interrupts as usual.
+    """
+    stop = threading.Event()
+
+    def ask(number: int, _: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(
+    lanes: Sequence[Lane],
+    writer: TakeWriter,
+    seconds: float | None,
+    stop: threading.Event,
+    progress: Callable[[TakeProgress], None] | None,
+) -> None:
+    """Lets the cameras go and waits until the last frame of each is written."""
+    for lane in lanes:
+        lane.start(writer)
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while any(lane.is_alive for lane in lanes):
+        is_over = deadline is not None and time.monotonic() >= deadline
+        if is_over or stop.is_set() or any(lane.write_failure for lane in lanes):
+            for lane in lanes:
+                lane.stop()
+        if progress is not None:
+            progress(_progress(lanes))
+        time.sleep(_LOOK_SECONDS)
+    for lane in lanes:
+        lane.join()
+
+
+def _end(lanes: Sequence[Lane]) -> None:
+    """Stops and waits; at this point either all is over or something failed."""
+    for lane in lanes:
+        lane.stop()
+    for lane in lanes:
+        lane.join()
+
+
+def _progress(lanes: Sequence[Lane]) -> TakeProgress:
+    return TakeProgress(
+        frames={lane.stream: lane.frames for lane in lanes},
+        drops={lane.stream: lane.drops for lane in lanes},
+        most_queued={lane.stream: lane.most_queued for lane in lanes},
+    )
+
+
+def _require_color(cameras: Sequence[CameraInfo]) -> None:
+    names = [camera.stream for camera in cameras]
+    if names.count("color") != 1 or len(set(names)) != len(names):
+        message = f"rig: needs one color camera and at most one each of depth and thermal: {names}"
+        raise DeviceError(message)
+
+
+def _require_written(lanes: Sequence[Lane], folder: Path) -> None:
+    """Raises where the disk, or the encoder, ended the take; what was flushed stays."""
+    for lane in lanes:
+        if lane.write_failure and not isinstance(lane.write_failure, DiskNearlyFull):
+            raise _stopped_by_disk(folder, lane.write_failure) from lane.write_failure
+    if not any(lane.frames for lane in lanes if lane.stream == "color"):
+        reasons = "; ".join(str(lane.failure) for lane in lanes if lane.failure) or "no frame came"
+        message = f"{folder}: no color frame was recorded ({reasons}). Check the camera, then retry"
+        raise DeviceError(message)
+
+
+def _tell_of_full_disk(lanes: Sequence[Lane], folder: Path) -> None:
+    """Raises where the take is whole, but shorter than it should be for want of room."""
+    for lane in lanes:
+        if lane.write_failure is not None:
+            message = (
+                f"{lane.write_failure}. The take was ended; {folder.name} is whole up to there. "
+                f"Make room before the next take"
+            )
+            raise DataError(message) from lane.write_failure
+
+
+def _close(writer: TakeWriter, folder: Path) -> None:
+    try:
+        writer.event(time.monotonic_ns(), "stopped")
+        writer.close()
+    except (OSError, RuntimeError) as error:
+        raise _stopped_by_disk(folder, error) from error
+
+
+def _stopped_by_disk(folder: Path, error: Exception) -> DataError:
+    code = getattr(error, "errno", None)
+    reason = os.strerror(code) if code else " ".join(str(error).split())
+    return DataError(
+        f"{folder}: the take was stopped, writing failed ({reason}). "
+        f"Make room, then run: mavfer audit {folder}"
+    )
+
+
+def _write_truth_of(rig: Rig, folder: Path) -> None:
+    """Writes truth.h5 where the rig knows what is true."""
+    ask = getattr(rig, "truth", None)
+    if ask is not None:
+        truth = ask()
+        write_truth(
+            folder / "truth.h5",
+            {"latent": truth.latents, **truth.streams},
+            session=folder.name,
+            settings=truth.settings,
+            calibration=truth.calibration,
+        )
+
+
+def _finish(folder: Path, document: dict[str, Any]) -> AuditReport:
+    """Audits the take and says so in session.json."""
+    report = inspect_session(folder)
+    state = "damaged" if report.verdict == "damaged" else "finished"
+    write_session_document(folder, {**document, "state": state, "audit": report.to_document()})
+    return report

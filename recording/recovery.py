@@ -1,0 +1,102 @@
+"""Mending an interrupted take: every stream is cut to the frames of which all is there.
+
+The files are written anew beside the old ones, read back, and only then take their place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mavfer.errors import InvalidFile
+from mavfer.files import replacing
+from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+from mavfer.study.streams_file import copy_streams, open_streams
+from mavfer.study.video_copy import copy_packets, count_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import h5py
+
+    from mavfer.streams import StreamName
+    from mavfer.study.session import Session
+
+__all__ = ["mend_files"]
+
+
+def mend_files(session: Session) -> dict[StreamName, int]:
+    """Mends the session's files, and gives the stamps or frames that were cut from each stream.
+
+    Raises:
+        NotFound, InvalidFile: A file is missing, or so torn that nothing in it can be read; both
+            files are then as they were.
+    """
+    pictures = count_frames(session.color_path)
+    with open_streams(session.streams_path) as file:
+        stamps = {stream: _stamps(file, stream) for stream in session.streams}
+        pixels = {
+            stream: pictures if stream == "color" else _readable_frames(file, stream)
+            for stream in session.streams
+        }
+        rows = {stream: min(stamps[stream], pixels[stream]) for stream in session.streams}
+        if not rows["color"]:
+            message = f"{session.color_path}: no readable frame with a stamp; nothing to recover"
+            raise InvalidFile(message)
+        _mend_color(session.color_path, rows["color"])
+        _mend_streams(file, session.streams_path, rows)
+    return {stream: max(stamps[stream], pixels[stream]) - rows[stream] for stream in rows}
+
+
+def _stamps(file: h5py.File, stream: StreamName) -> int:
+    name = f"/{stream}/times"
+    return file[name].shape[0] if name in file else 0
+
+
+def _readable_frames(file: h5py.File, stream: StreamName) -> int:
+    """Frames from the first one to the first that was never filled or cannot be unpacked."""
+    frames = file[f"/{stream}/frames"]
+    for index in range(frames.shape[0]):
+        try:
+            frames.id.read_direct_chunk((index, 0, 0))
+            frames[index]
+        except (OSError, RuntimeError, KeyError):
+            return index
+    count: int = frames.shape[0]
+    return count
+
+
+def _mend_color(path: Path, frames: int) -> None:
+    """Gives color.mkv its index and length, and exactly `frames` frames."""
+    with replacing(path) as part:
+        copy_packets(path, part, frames=frames)
+        found = count_frames(part)
+        if found != frames:
+            message = f"{path}: mending gave {found} of {frames} frames; the file is as it was"
+            raise InvalidFile(message)
+
+
+def _mend_streams(file: h5py.File, path: Path, rows: dict[StreamName, int]) -> None:
+    """Writes streams.h5 anew so that it opens normally, each stream cut to `rows`."""
+    with replacing(path) as part:
+        copy_streams(file, part, rows)
+        with open_hdf5(part) as mended:
+            require_valid_hdf5(mended, "streams", path)
+            _require_same(file, mended, rows, path)
+
+
+def _require_same(
+    before: h5py.File, after: h5py.File, rows: dict[StreamName, int], path: Path
+) -> None:
+    """Compares the mended file with the torn one, frame by frame in their packed form."""
+    for stream, count in rows.items():
+        times = f"/{stream}/times"
+        same = (before[times][:count] == after[times][:]).all()
+        if stream != "color":
+            old, new = before[f"/{stream}/frames"].id, after[f"/{stream}/frames"].id
+            same = same and all(
+                old.read_direct_chunk((i, 0, 0)) == new.read_direct_chunk((i, 0, 0))
+                for i in range(count)
+            )
+        if not same:
+            message = f"{path}: the mended {stream} differs from the old; the file is as it was"
+            raise InvalidFile(message)

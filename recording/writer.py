@@ -1,0 +1,143 @@
+"""Where frames go: one take's files, open for appending."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from mavfer.errors import DataError
+from mavfer.study.color_writer import ColorWriter
+from mavfer.study.streams_file import (
+    DROP_CAUSES,
+    DROPS,
+    MARKERS,
+    STREAM_NUMBERS,
+    StreamsWriter,
+    event_row,
+    stamp_row,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mavfer.streams import StreamName
+    from mavfer.study.color_writer import ColorCodec
+    from recording.camera import CameraInfo, Frame
+
+__all__ = ["DiskNearlyFull", "TakeWriter"]
+
+
+class DiskNearlyFull(DataError):
+    """The disk has only the room left that ending the take needs."""
+
+
+class TakeWriter:
+    """Appends frames, drops, marks and events; safe to call from one thread a stream."""
+
+    def __init__(
+        self,
+        folder: Path,
+        session: str,
+        cameras: Sequence[CameraInfo],
+        *,
+        codec: ColorCodec,
+        reserve_bytes: int,
+    ) -> None:
+        """Creates streams.h5 and color.mkv in `folder`.
+
+        Args:
+            folder: The session's folder.
+            session: The session's id.
+            cameras: What is known of the cameras; one of them gives color.
+            codec: How color is written.
+            reserve_bytes: Room that is left on the disk.
+
+        Raises:
+            CommandError: There is no such color codec.
+            DiskNearlyFull: There is less room than that already.
+            OSError: The disk is full or may not be written.
+        """
+        self._folder, self._reserve_bytes = folder, reserve_bytes
+        self._require_room()
+        color = next(camera for camera in cameras if camera.stream == "color")
+        shapes: dict[StreamName, tuple[int, int]] = {
+            camera.stream: (camera.height, camera.width)
+            for camera in cameras
+            if camera.stream != "color"
+        }
+        self._color = ColorWriter(
+            folder / "color.mkv",
+            width=color.width,
+            height=color.height,
+            rate_hz=color.rate_hz,
+            codec=codec,
+        )
+        self._streams = StreamsWriter(folder / "streams.h5", session, shapes)
+
+    def append(self, stream: StreamName, frame: Frame) -> None:
+        """Adds a frame and its stamps; pixels first, so that a stamp always has its pixels.
+
+        Raises:
+            DiskNearlyFull: The room that is to be left would be used.
+        """
+        self._require_room()
+        stamp = stamp_row(
+            host_ns=frame.host_ns,
+            device_ns=frame.device_ns,
+            domain=frame.domain,
+            frame_number=frame.frame_number,
+            exposure_ns=frame.exposure_ns,
+            flags=frame.flags,
+        )
+        if stream == "color":
+            pixels = np.ascontiguousarray(frame.pixels, dtype=np.uint8)
+            self._color.append(pixels, frame.host_ns)
+            self._streams.append_frame(stream, None, stamp)
+        else:
+            counts = cast("np.ndarray[Any, np.dtype[np.uint16]]", frame.pixels)
+            self._streams.append_frame(stream, counts, stamp)
+
+    def drop(self, stream: StreamName, frame_number: int, host_ns: int, cause: str) -> None:
+        """Lists a frame that is missing; `cause` is a name in `DROP_CAUSES`."""
+        row = (STREAM_NUMBERS[stream], frame_number, host_ns, DROP_CAUSES[cause])
+        self._streams.append_row("/drops", np.array(row, DROPS))
+
+    def mark(self, host_ns: int, label: str) -> None:
+        """Adds a mark of a stimulus; a label of more than 64 bytes loses its end."""
+        self._streams.append_row("/markers", np.array((host_ns, label.encode()[:64]), MARKERS))
+
+    def event(
+        self, host_ns: int, kind: str, text: str = "", stream: StreamName | None = None
+    ) -> None:
+        """Notes what else happened."""
+        self._streams.append_row("/events", event_row(host_ns, kind, text, stream))
+
+    def close(self) -> None:
+        """Ends both files.
+
+        Raises:
+            OSError: The disk is full; what was flushed can be recovered by an audit.
+        """
+        try:
+            self._color.close()
+        finally:
+            self._streams.close()
+
+    def abandon(self) -> None:
+        """Lets go of both files as they are, after a failure that `close` would only repeat."""
+        with suppress(OSError):
+            self._color.close()
+        self._streams.abandon()
+
+    def _require_room(self) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < self._reserve_bytes:
+            message = (
+                f"{self._folder}: the disk has {free >> 20} MB left, "
+                f"less than the {self._reserve_bytes >> 20} MB that ending a take may need"
+            )
+            raise DiskNearlyFull(message)

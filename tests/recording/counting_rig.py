@@ -1,0 +1,159 @@
+"""A rig whose frames say their own number, so that a test knows what came through.
+
+Run as a script it records until it is stopped or killed, and prints what was written so far.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag
+
+HEIGHT, WIDTH = 48, 64
+RATES_HZ = {"color": 30.0, "depth": 30.0, "thermal": 25.0}
+EPOCH_NS = 5_000_000_000
+
+
+def counts_of(stream, number, shape=(HEIGHT, WIDTH)):
+    """The u16 frame `number` of depth or thermal."""
+    seed = number * 2 + (stream == "thermal")
+    return np.random.default_rng(seed).integers(0, 65536, shape, dtype=np.uint16)
+
+
+def picture_of(number, shape=(HEIGHT, WIDTH)):
+    """The color frame `number`: 16 bars, black or white, that spell it."""
+    bits = (number >> np.arange(16)) & 1
+    bars = np.repeat(bits * 200 + 20, -(-shape[1] // 16))[: shape[1]]
+    return np.broadcast_to(bars[None, :, None], (*shape, 3)).astype(np.uint8)
+
+
+def number_of(picture):
+    """The number that a color frame spells."""
+    width = picture.shape[1] / 16
+    columns = ((np.arange(16) + 0.5) * width).astype(int)
+    bits = picture[picture.shape[0] // 2, columns, 1] > 120
+    return int((bits << np.arange(16)).sum())
+
+
+class CountingCamera:
+    """Gives `frames` frames; those in `lost` are counted and never given."""
+
+    def __init__(
+        self, stream, frames, *, model, paced, shape, lost=(), fails_at=None, shutter=(), hurried
+    ):
+        self.stream, self.frames, self.paced, self.shape = stream, frames, paced, shape
+        self.lost, self.fails_at, self.shutter = set(lost), fails_at, set(shutter)
+        self.model, self.number, self.hurried = model, 0, hurried
+        self.calls = []
+
+    @property
+    def info(self):
+        return CameraInfo(
+            stream=self.stream,
+            model=self.model,
+            serial=f"{self.stream}-1",
+            width=self.shape[1],
+            height=self.shape[0],
+            rate_hz=RATES_HZ[self.stream],
+            dtype="uint8" if self.stream == "color" else "uint16",
+            depth_mm_per_count=0.25 if self.stream == "depth" else None,
+            radiometry={"formula": "linear", "kelvin_per_count": 0.04, "offset_kelvin": 0.0}
+            if self.stream == "thermal"
+            else None,
+        )
+
+    def open(self):
+        self.calls.append("open")
+
+    def start(self):
+        self.started_ns = time.monotonic_ns()
+        self.calls.append("start")
+
+    def read(self, timeout_seconds):
+        if self.number == self.fails_at:
+            raise OSError("the cable was pulled")
+        while self.number in self.lost:
+            self.number += 1
+        if self.frames is not None and self.number >= self.frames:
+            raise EOFError
+        number, self.number = self.number, self.number + 1
+        since_start_ns = round(number * 1e9 / RATES_HZ[self.stream])
+        host_ns = EPOCH_NS + since_start_ns
+        if self.paced and not self.hurried:
+            host_ns = self.started_ns + since_start_ns
+            time.sleep(max(0.0, (host_ns - time.monotonic_ns()) / 1e9))
+        is_color = self.stream == "color"
+        pixels = picture_of(number, self.shape) if is_color else None
+        return Frame(
+            pixels=pixels if is_color else counts_of(self.stream, number, self.shape),
+            host_ns=host_ns,
+            device_ns=since_start_ns,
+            domain=ClockDomain.DEVICE,
+            frame_number=number,
+            exposure_ns=8_000_000,
+            flags=FrameFlag.SHUTTER if number in self.shutter else FrameFlag(0),
+        )
+
+    def stop(self):
+        self.calls.append("stop")
+
+    def close(self):
+        self.calls.append("close")
+
+
+class CountingRig:
+    """Color, depth and thermal; `options` are by stream, for example `depth={"lost": [3]}`."""
+
+    name = "counting"
+
+    def __init__(
+        self,
+        frames=30,
+        *,
+        model="simulated",
+        paced=False,
+        hurried=False,
+        shape=(HEIGHT, WIDTH),
+        streams=("color", "depth", "thermal"),
+        settings=None,
+        calibration=None,
+        **options,
+    ):
+        self.is_paced, self.calibration = paced, calibration
+        self.settings = {"frames": frames, **(settings or {})}
+        common = {"model": model, "paced": paced, "shape": shape, "hurried": hurried}
+        self.cameras = [
+            CountingCamera(stream, frames, **common, **options.get(stream, {}))
+            for stream in streams
+        ]
+
+
+def main(root, shape, reserve_bytes):
+    from mavfer.errors import MavferError
+    from mavfer.study.study import Study
+    from recording.recorder import record_take, stopping_on_signals
+
+    def tell(progress):
+        print(*progress.frames.values(), flush=True)
+
+    rig = CountingRig(None, paced=True, shape=shape)
+    with stopping_on_signals() as stop:
+        try:
+            record_take(
+                Study.open(Path(root)),
+                rig,
+                subject="S01",
+                stop=stop,
+                progress=tell,
+                reserve_bytes=reserve_bytes,
+            )
+        except MavferError as error:
+            sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], (int(sys.argv[2]), int(sys.argv[3])), int(sys.argv[4]))
