@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 _UNDISTORT_ITERATIONS: Final = 20
+_UNDISTORT_TOLERANCE: Final = 1e-12
 _ROTATION_TOLERANCE: Final = 1e-6
 
 
@@ -97,7 +98,10 @@ class CameraModel:
         target = np.stack([x, y], axis=1)
         rays = target.copy()
         for _ in range(_UNDISTORT_ITERATIONS):
-            rays = rays + target - self.distort(rays)
+            step = target - self.distort(rays)
+            rays = rays + step
+            if np.abs(step).max(initial=0) < _UNDISTORT_TOLERANCE:
+                break
         return rays
 
     def undistort(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
     from mavfer.vision.geometry import Calibration, CameraModel
 
-__all__ = ["PixelMask", "Registrar", "register_depth", "register_thermal"]
+__all__ = [
+    "PixelMask",
+    "Registrar",
+    "lens_numbers",
+    "pixel_rays",
+    "register_depth",
+    "register_thermal",
+]
 
 _JUMP: Final = 1.03
 """Neighbours whose depths differ by more than 3 % are not on one surface."""
@@ -81,14 +88,13 @@ def register_depth(  # noqa: PLR0917 (two frames' worth of facts, in the order o
     kernels = _kernels()
     _require_frame("depth", depth_counts, depth_camera)
     rows, columns = _window(depth_camera, color_camera, crop_matrix, shape)
-    if rays is None:
-        rays = pixel_rays(depth_camera)
+    window = pixel_rays(depth_camera, rows, columns) if rays is None else rays[rows, columns]
     depth, is_mended = kernels.mend_pixels(
         depth_counts[rows, columns], float(depth_mm_per_count), _JUMP
     )
     placed = kernels.place_points(
         depth,
-        rays[rows, columns],
+        window,
         _motion(depth_camera, color_camera),
         lens_numbers(color_camera),
         crop_matrix,
@@ -186,12 +192,14 @@ class Registrar:
         )
 
 
-def pixel_rays(camera: CameraModel) -> NDArray[np.float32]:
-    """Ideal normalised coordinates (H, W, 2) of all pixels of a camera."""
-    y, x = np.mgrid[: camera.height, : camera.width]
-    pixels = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-    rays = camera.rays(pixels).astype(np.float32)
-    return rays.reshape(camera.height, camera.width, 2)
+def pixel_rays(
+    camera: CameraModel, rows: slice = slice(None), columns: slice = slice(None)
+) -> NDArray[np.float32]:
+    """Ideal normalised coordinates (H, W, 2) of the pixels of a camera, or of a window of them."""
+    y, x = np.arange(camera.height)[rows], np.arange(camera.width)[columns]
+    pixels = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=2).reshape(-1, 2)
+    rays = camera.rays(pixels.astype(np.float64)).astype(np.float32)
+    return rays.reshape(len(y), len(x), 2)
 
 
 def lens_numbers(camera: CameraModel) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ of the code under test but `CameraModel`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -70,19 +71,27 @@ class Scene:
 
     def see(self, model):
         """What a camera sees: own depth (H, W) mm, color-frame points (H, W, 3), head (H, W)."""
-        y, x = np.mgrid[: model.height, : model.width]
-        pixels = np.stack([x.ravel(), y.ravel()], 1).astype(float)
-        return self.see_pixels(model, pixels, (model.height, model.width))
+        return self._see_rays(model, _all_rays(id(model)), (model.height, model.width))
 
     def see_pixels(self, model, pixels, shape):
         """The same for chosen pixels (N, 2) of a camera."""
-        own = np.column_stack([model.rays(pixels), np.ones(len(pixels))])
+        return self._see_rays(model, model.rays(pixels), shape)
+
+    def _see_rays(self, model, rays, shape):
+        own = np.column_stack([rays, np.ones(len(rays))])
         color_from_camera = np.linalg.inv(model.camera_from_color)
         origin = color_from_camera[:3, 3]
         directions = own @ color_from_camera[:3, :3].T
         along, is_head = self.hits(origin, directions)
         points = origin + along[:, None] * directions
         return along.reshape(shape), points.reshape(*shape, 3), is_head.reshape(shape)
+
+
+@cache
+def _all_rays(camera_id):
+    model = next(model for model in (COLOR, DEPTH, THERMAL) if id(model) == camera_id)
+    y, x = np.mgrid[: model.height, : model.width]
+    return model.rays(np.stack([x.ravel(), y.ravel()], 1).astype(float))
 
 
 def depth_counts(scene, rng=None, sigma_mm=1.5, holes=0.01):

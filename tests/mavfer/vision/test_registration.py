@@ -60,12 +60,14 @@ def test_noisy_depth_comes_out_within_a_millimetre(pose):
 
 def test_depth_is_along_the_color_camera_not_the_depth_camera():
     subject = scene.Scene()
-    counts, matrix, depth, _ = register(subject)
+    _, matrix, depth, _ = register(subject)
     _, points, is_head = scene.crop_truth(subject, matrix)
     face = binary_erosion(is_head, iterations=4) & (depth > 0)
+    motion = scene.DEPTH.camera_from_color
+    own = points[face] @ motion[:3, :3].T + motion[:3, 3]
 
     assert abs(np.mean(depth[face] - points[face][:, 2])) < 0.1
-    assert abs(np.median(counts[counts < 9000]) / 10 - np.median(depth[face])) > 1
+    assert abs(np.mean(depth[face] - own[:, 2])) > 1
 
 
 def test_background_is_never_taken_for_face_nor_face_for_background():
@@ -89,7 +91,8 @@ def test_registration_agrees_with_plain_point_projection():
 
     assert interior.sum() > 10_000
     assert np.median(apart) < 1.5
-    assert (apart > 30).mean() < 0.01
+    # Points alone let what is behind shine through between them.
+    assert (apart > 30).mean() < 0.03
 
 
 def test_single_missing_pixels_are_mended_and_said_so():

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mavfer.errors import InvalidArray
+from mavfer.vision.mean_face import MEAN_FACE
+from mavfer.vision.smoothing import smooth_landmarks
+
+
+def moving_face(frames=90, rate_hz=30):
+    """A head that sways, tilts and comes nearer, with a mouth that opens: truth without jitter."""
+    t = np.arange(frames)[:, None] / rate_hz
+    turn = (70 + 8 * np.sin(1.5 * t)) * np.exp(1j * 0.15 * np.sin(2 * t))
+    shape = (MEAN_FACE[:, :2] @ np.array([1, 1j]))[None].repeat(frames, axis=0)
+    shape[:, 55:60] += 0.1j * (1 + np.sin(3 * t))
+    points = turn * shape + 300 + 50 * np.sin(t) + 1j * (200 + 30 * np.cos(1.3 * t))
+    return np.stack([points.real, points.imag], axis=-1)
+
+
+def jitter_of(track, truth):
+    return np.sqrt(np.mean(np.diff(track - truth, axis=0) ** 2))
+
+
+def test_jitter_falls_and_the_error_does_not_rise():
+    truth = moving_face()
+    raw = (truth + np.random.default_rng(0).normal(0, 0.7, truth.shape)).astype(np.float32)
+
+    smooth = smooth_landmarks(raw)
+
+    assert jitter_of(smooth, truth) < 0.25 * jitter_of(raw, truth)
+    assert np.sqrt(np.mean((smooth - truth) ** 2)) < 0.6 * np.sqrt(np.mean((raw - truth) ** 2))
+
+
+def test_motion_is_followed_without_lag():
+    truth = moving_face()
+    smooth = smooth_landmarks(truth.astype(np.float32))
+    speed = np.gradient(truth, axis=0)
+    lag = np.sum((smooth - truth) * speed) / np.sum(speed**2)
+
+    assert abs(lag) < 0.01
+    assert np.abs(smooth - truth).max() < 0.5
+
+
+def test_missing_frames_stay_missing_and_others_are_all_there():
+    raw = moving_face().astype(np.float32)
+    gone = [0, 10, 11, 12, 40, 41, 42, 43, 44, 45, 46, 89]
+    raw[gone] = np.nan
+    before = raw.copy()
+
+    smooth = smooth_landmarks(raw)
+
+    np.testing.assert_array_equal(np.isnan(smooth), np.isnan(raw))
+    np.testing.assert_array_equal(raw, before)
+    assert smooth.dtype == np.float32
+    assert np.abs(smooth - raw)[np.isfinite(raw)].max() < 0.8
+
+
+@pytest.mark.parametrize(("gap", "is_one_segment"), [(5, True), (6, False)])
+def test_long_gaps_part_what_comes_before_from_what_comes_after(gap, is_one_segment):
+    raw = moving_face(60).astype(np.float32)
+    raw[30 : 30 + gap] = np.nan
+    moved = raw.copy()
+    moved[30 + gap :] += 40
+
+    reach = np.abs(smooth_landmarks(moved)[:30] - smooth_landmarks(raw)[:30]).max()
+
+    assert (reach > 1) == is_one_segment
+
+
+def test_segments_of_a_few_frames_stay_raw():
+    raw = moving_face(4).astype(np.float32)
+
+    np.testing.assert_array_equal(smooth_landmarks(raw), raw)
+
+
+def test_no_face_at_all_is_fine():
+    raw = np.full((7, 68, 2), np.nan, np.float32)
+
+    assert np.isnan(smooth_landmarks(raw)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(5, 40), st.floats(-20, 20), st.floats(0.2, 5))
+def test_a_face_that_only_moves_evenly_is_left_as_it_is(frames, speed, scale):
+    face = (MEAN_FACE[:, :2] * 60 * scale)[None] + np.arange(frames)[:, None, None] * speed
+
+    np.testing.assert_allclose(smooth_landmarks(face.astype(np.float32)), face, atol=0.02 * scale)
+
+
+def test_flat_arrays_are_refused():
+    with pytest.raises(InvalidArray, match=r"needs landmarks \(T, 68, 2\)"):
+        smooth_landmarks(np.zeros((10, 136), np.float32))
