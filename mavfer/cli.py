@@ -207,14 +207,27 @@ def import_video(
 
     Example: mavfer import-video anna.mp4 my-study --subject S01
     """
-    from mavfer.interchange.videos import import_videos
+    from mavfer.interchange import videos
+    from mavfer.study.study import Study
 
     if subject and subjects_csv:
         message = "--subject and --subjects exclude each other. Give one of them"
         raise click.UsageError(message)
-    sessions = import_videos(
-        study, files, subject=subject, subjects_csv=subjects_csv, keep_audio=not no_audio
+    if subject:
+        subjects = dict.fromkeys(files, subject)
+    elif subjects_csv:
+        subjects = videos.read_subjects_table(subjects_csv, files)
+    else:
+        subjects = videos.subjects_from_names(files)
+    sessions = videos.import_videos(
+        Study.open(study),
+        files,
+        subject_of=subjects.__getitem__,
+        keep_audio=not no_audio,
+        progress=lambda path, session: click.echo(f"{path} is now {session}", err=True),
     )
+    if not subject and not subjects_csv and len(files) > 1:
+        click.echo(f"note: {videos.ONE_SUBJECT_A_FILE}", err=True)
     _print_result({"sessions": sessions}, as_json, "\n".join(sessions))
 
 
@@ -264,7 +277,7 @@ def demo(out: Path, full: bool, as_json: bool) -> None:
     """
     from mavfer.demo import run_demo
 
-    outcome = run_demo(out, is_full=full)
+    outcome = run_demo(out, run, is_full=full)
     _print_result(outcome, as_json, f"report: {outcome['report']}")
 
 

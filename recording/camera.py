@@ -73,7 +73,8 @@ class Frame:
     host_ns: int
     """Arrival, nanoseconds of the host's monotonic clock."""
     device_ns: int
-    """The camera's stamp in nanoseconds of the clock that `domain` names."""
+    """Middle of the exposure in nanoseconds of the clock that `domain` names; a camera that stamps
+    the start or the readout moves its stamp there."""
     domain: ClockDomain
     frame_number: int
     """The camera's own count; a jump is a drop."""

@@ -89,9 +89,7 @@ def _decoded(av: Any, container: Any, stream: Any) -> Iterator[Any]:
         yield from (frame for frame in frames if frame.pts is not None)
 
 
-def _filter_graph(
-    av: Any, first: Any, time_base: Fraction, encoder: Any
-) -> tuple[Any, Any, Any]:
+def _filter_graph(av: Any, first: Any, time_base: Fraction, encoder: Any) -> tuple[Any, Any, Any]:
     """The graph for sound like the frame `first`; what a file declares may differ from it."""
     graph = av.filter.Graph()
     source = graph.add_abuffer(

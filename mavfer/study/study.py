@@ -53,7 +53,7 @@ class Study:
         if (root / "study.json").exists():
             message = f"{root}: holds a study already. Use it, or choose another folder"
             raise AlreadyThere(message)
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if root.exists() and (not root.is_dir() or any(_visible(root))):
             message = f"{root}: exists and is not an empty folder. Choose another name"
             raise AlreadyThere(message)
         document = {
@@ -125,6 +125,16 @@ class Study:
     def labels_folder(self) -> Path:
         """Folder of all labels, one folder a name."""
         return self.root / "labels"
+
+    @property
+    def ratings_folder(self) -> Path:
+        """Folder of all ratings, one folder a session."""
+        return self.root / "ratings"
+
+    @property
+    def splits_folder(self) -> Path:
+        """Folder of the divisions by subject."""
+        return self.root / "splits"
 
     @property
     def reports_folder(self) -> Path:
@@ -244,6 +254,11 @@ class Study:
         write_json(path, document)
         self.add_participant(subject)
         return path
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What is in a folder, without dot files such as those of version control."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def require_subject(code: str) -> str:

@@ -1,0 +1,287 @@
+"""Holds a whole study against its schemas, and its files against each other.
+
+Nothing is changed. Every file is opened by the code that owns its format, so what passes here is
+what the rest of mavfer can read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from mavfer.errors import MavferError
+from mavfer.files import read_csv, read_json, sha256_of
+from mavfer.progress import progress
+from mavfer.schema import columns_from_text, require_valid
+from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+from mavfer.study.labels import label_names, read_label
+from mavfer.study.media_writer import media_pts
+from mavfer.study.ratings import find_ratings, read_rating
+from mavfer.study.session import Session
+from mavfer.study.shard_index import read_index
+from mavfer.study.shards import Shard
+from mavfer.study.splits import read_split, split_names
+from mavfer.study.study import Study
+from mavfer.study.video_copy import count_packets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["CheckResult", "Finding", "check_study"]
+
+_UNITS_A_MEDIA_FRAME: Final = 2
+"""Ticks of 1/90000 s by which a media stamp may differ from the shard's time: rounding."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, or worth knowing."""
+
+    level: Literal["problem", "notice"]
+    """A problem makes the study invalid; a notice does not."""
+    text: str
+    """What, where and what to do, in one line."""
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.text}"
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found."""
+
+    findings: tuple[Finding, ...]
+    sessions: int
+    shards: int
+
+    @property
+    def is_good(self) -> bool:
+        """True where no finding is a problem."""
+        return not any(finding.level == "problem" for finding in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """One line for a person."""
+        problems = sum(finding.level == "problem" for finding in self.findings)
+        what = f"{self.sessions} sessions, {self.shards} shards"
+        return f"valid: {what}" if self.is_good else f"{problems} problems in {what}"
+
+    def to_document(self) -> dict[str, Any]:
+        """The result as JSON."""
+        findings = [asdict(finding) for finding in self.findings]
+        return {"valid": self.is_good, "sessions": self.sessions, "findings": findings}
+
+
+def check_study(root: Path) -> CheckResult:
+    """Everything that is wrong in the study in the folder `root`.
+
+    Raises:
+        NotFound: There is no study.
+        InvalidFile: study.json itself cannot be read.
+    """
+    study = Study.open(root)
+    sessions = study.sessions()
+    findings: list[Finding] = []
+    for before in (_check_people, _check_calibrations, _check_annotation, _check_leftovers):
+        findings += _collect(before, study)
+    with progress("check", len(sessions), "session") as advance:
+        for name in sessions:
+            for each in (_check_session, _check_shard, _check_media, _check_ratings):
+                findings += _collect(each, study, name)
+            advance(1)
+    for after in (_check_orphans, _check_labels, _check_splits, _check_results):
+        findings += _collect(after, study)
+    shards = sum(study.shard_path(name).exists() for name in sessions)
+    return CheckResult(tuple(findings), len(sessions), shards)
+
+
+def _collect(step: Callable[..., Iterator[Finding]], *arguments: Any) -> list[Finding]:
+    """Findings of one step; an error that ends it is a problem like any other."""
+    found: list[Finding] = []
+    try:
+        found.extend(step(*arguments))
+    except MavferError as error:
+        found.append(_problem(str(error)))
+    return found
+
+
+def _problem(text: str) -> Finding:
+    return Finding("problem", text)
+
+
+def _check_people(study: Study) -> Iterator[Finding]:
+    subjects = study.participants()["subject"]
+    twice = sorted({code for code in subjects if subjects.count(code) > 1})
+    if twice:
+        yield _problem(f"{study.participants_path}: subjects twice: {', '.join(twice)}")
+    for path in sorted((study.root / "consents").glob("*.json")):
+        document = read_json(path)
+        require_valid(document, "consent", path)
+        if document["subject"] != path.stem:
+            yield _problem(f"{path}: is the consent of subject {document['subject']}. Rename it")
+
+
+def _check_calibrations(study: Study) -> Iterator[Finding]:
+    for path in sorted((study.root / "calibration").glob("*.json")):
+        document = read_json(path)
+        require_valid(document, "calibration", path)
+        if document["name"] != path.stem:
+            yield _problem(f"{path}: calls itself {document['name']}. Rename it")
+
+
+def _check_annotation(study: Study) -> Iterator[Finding]:
+    path = study.root / "annotation.json"
+    if not path.exists():
+        return
+    document = read_json(path)
+    require_valid(document, "annotation", path)
+    unknown = sorted(set(document["sessions"]) - set(study.sessions()))
+    if unknown:
+        yield _problem(f"{path}: sessions that are not there: {', '.join(unknown)}")
+
+
+def _check_leftovers(study: Study) -> Iterator[Finding]:
+    for path in sorted(study.root.rglob("*.part")):
+        yield Finding("notice", f"{path}: left over from a run that was stopped; may be deleted")
+
+
+def _check_session(study: Study, name: str) -> Iterator[Finding]:
+    session = Session.open(study.session_folder(name))
+    if session.state == "recording":
+        yield _problem(f"{name}: was cut short, or is being recorded. Run mavfer audit")
+        return
+    if session.subject not in study.participants()["subject"]:
+        yield _problem(f"{name}: subject {session.subject} is not in participants.csv. Add the row")
+    yield from _check_references(study, session)
+    frames = count_packets(session.color_path)
+    stamps = len(session.times("color"))
+    if frames != stamps:
+        yield _problem(f"{session.color_path}: {frames} frames, but {stamps} stamps in streams.h5")
+    with open_hdf5(session.streams_path) as file:
+        for stream in session.streams:
+            rows = file[f"{stream}/times"].shape[0]
+            pictures = file[f"{stream}/frames"].shape[0] if stream != "color" else rows
+            if rows != pictures:
+                yield _problem(
+                    f"{session.streams_path}: {stream}: {pictures} frames, {rows} stamps"
+                )
+    if session.truth_path.exists():
+        with open_hdf5(session.truth_path) as file:
+            require_valid_hdf5(file, "truth", session.truth_path)
+        if session.document["kind"] != "simulated":
+            yield _problem(f"{session.truth_path}: only simulated sessions have a truth")
+
+
+def _check_references(study: Study, session: Session) -> Iterator[Finding]:
+    """Consent and calibration are there and are those that were in force."""
+    document = session.document
+    if session.calibration is not None:
+        path = study.calibration_path(session.calibration)
+        if not path.is_file():
+            yield _problem(f"{path}: missing; session {session.name} needs it. Copy it back")
+        elif sha256_of(path) != document["calibration_sha256"]:
+            yield _problem(f"{path}: changed since session {session.name} was recorded")
+    if document["consent_sha256"] is not None:
+        path = study.consent_path(session.subject)
+        if not path.is_file() or sha256_of(path) != document["consent_sha256"]:
+            yield _problem(f"{path}: missing, or changed since session {session.name} was recorded")
+
+
+def _check_shard(study: Study, name: str) -> Iterator[Finding]:
+    path = study.shard_path(name)
+    if not path.exists():
+        yield Finding("notice", f"{name}: no shard yet. Run mavfer preprocess {study.root}")
+        return
+    shard = Shard(path)
+    shard.verify()
+    stamps = len(Session.open(study.session_folder(name)).times("color"))
+    if shard.frames != stamps:
+        yield _problem(f"{path}: {shard.frames} rows, but the session has {stamps} color frames")
+
+
+def _check_media(study: Study, name: str) -> Iterator[Finding]:
+    path, table_path = study.media_path(name), study.media_table_path(name)
+    if not table_path.exists() and not path.exists():
+        return
+    table = read_json(table_path)
+    require_valid(table, "media", table_path)
+    if not path.is_file() or sha256_of(path) != table["video_sha256"]:
+        yield _problem(f"{path}: missing, or not the video of its table. Run mavfer preprocess")
+    if study.shard_path(name).exists():
+        host_ns = Shard(study.shard_path(name)).column("host_ns")
+        pts = np.asarray(table["pts"])
+        if (
+            len(pts) != len(host_ns)
+            or np.abs(pts - media_pts(host_ns)).max() > _UNITS_A_MEDIA_FRAME
+        ):
+            yield _problem(
+                f"{table_path}: frame times are not those of the shard. Preprocess again"
+            )
+
+
+def _check_ratings(study: Study, name: str) -> Iterator[Finding]:
+    known = {dimension["name"] for dimension in study.document["dimensions"]}
+    for dimension, _, _, path in find_ratings(study, name):
+        read_rating(path)
+        document = read_json(path.with_suffix(".json"))
+        if dimension not in known:
+            yield _problem(f"{path}: dimension {dimension} is not in study.json")
+        if sha256_of(path.with_suffix(".csv")) != document["samples_sha256"]:
+            yield _problem(f"{path}: samples changed since they were collected")
+
+
+def _check_orphans(study: Study) -> Iterator[Finding]:
+    """Shards, media and ratings whose session is gone; and an index that cannot be read."""
+    read_index(study)
+    sessions = set(study.sessions())
+    products = [*study.shards_folder.glob("*.h5"), *study.media_folder.glob("*.mp4")]
+    for path in sorted(products):
+        if path.stem not in sessions:
+            yield _problem(f"{path}: its session is not there. Delete it, or restore the session")
+    for folder in sorted((study.root / "ratings").glob("*")):
+        if folder.name not in sessions:
+            yield _problem(f"{folder}: ratings of a session that is not there")
+
+
+def _check_labels(study: Study) -> Iterator[Finding]:
+    dimensions = [dimension["name"] for dimension in study.document["dimensions"]]
+    for name in label_names(study):
+        for path in sorted((study.labels_folder / name).glob("*.json")):
+            document = read_json(path)
+            require_valid(document, "label", path)
+            values = path.with_suffix(".csv")
+            require_valid(
+                columns_from_text(read_csv(values), "label-frames"), "label-frames", values
+            )
+            if not study.shard_path(path.stem).exists():
+                yield _problem(f"{path}: session {path.stem} has no shard")
+                continue
+            read_label(
+                study, name, path.stem, Shard(study.shard_path(path.stem)).frames, dimensions
+            )
+            if sha256_of(values) != document["frames_sha256"]:
+                yield _problem(f"{values}: changed since the label was made")
+
+
+def _check_splits(study: Study) -> Iterator[Finding]:
+    subjects = set(study.participants()["subject"])
+    for name in split_names(study):
+        split = read_split(study, name)
+        named = {code for fold in split.folds for codes in fold.values() for code in codes}
+        if named - subjects:
+            unknown = ", ".join(sorted(named - subjects))
+            yield _problem(f"split {name}: subjects that are not in participants.csv: {unknown}")
+
+
+def _check_results(study: Study) -> Iterator[Finding]:
+    for path in sorted((study.root / "results").glob("*/result.json")):
+        document = read_json(path)
+        require_valid(document, "result", path)
+        predictions = path.with_name("predictions.csv")
+        columns = columns_from_text(read_csv(predictions), "predictions")
+        require_valid(columns, "predictions", predictions)
+        if sha256_of(predictions) != document["predictions_sha256"]:
+            yield _problem(f"{predictions}: changed since the run ended")

@@ -1,0 +1,243 @@
+"""One frame's crops of all streams, and what is measured on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from mavfer.vision.alignment import warp_color
+from mavfer.vision.geometry import CameraModel
+from mavfer.vision.pose import head_pose, lift_from_crop, picture_pose
+from mavfer.vision.quality import CropQuality, measure_crop
+from mavfer.vision.registration import Registrar
+from mavfer.vision.validity import FrameFacts, judge_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mavfer.preprocess.following import Following
+    from mavfer.preprocess.timeline import Timeline
+    from mavfer.streams import StreamName
+    from mavfer.study.session import Session
+    from mavfer.study.video_reader import ColorFrame
+    from mavfer.vision.alignment import Preset
+    from mavfer.vision.geometry import Calibration
+
+__all__ = ["QUALITY", "CropMaker", "Crops", "Measures"]
+
+QUALITY: Final = np.dtype(
+    [
+        (name, "<f4")
+        for name in (
+            *("score", "agreement", "blur", "brightness", "saturation", "inside"),
+            *("depth_coverage", "thermal_coverage", "carry_residual_mm"),
+        )
+    ]
+)
+"""The column /frames/quality of a shard."""
+
+_SHUTTER: Final = 1
+_CENTIKELVIN: Final = 100.0
+_ASSUMED_LENS_DEGREES: Final = 55.0
+"""Horizontal angle of an ordinary web or phone camera, for the pose where there is no calibration
+(ours)."""
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What stands beside a frame's pixels."""
+
+    pose: tuple[float, float, float]
+    """Yaw, pitch, roll in degrees, NaN where unknown."""
+    quality: NDArray[Any]
+    """(1,) of the type `QUALITY`."""
+    valid: int
+    """Bits of `validity.Valid`."""
+    reason: int
+    """A code of `validity.Reason`."""
+
+
+@dataclass(frozen=True)
+class Crops:
+    """One frame of all streams of a session; streams that the session lacks are None."""
+
+    color: NDArray[np.uint8]
+    """(H, W, 3) RGB; black where there is no face."""
+    depth: NDArray[np.uint16] | None
+    """(H, W) mm, 0 = none."""
+    thermal: NDArray[np.uint16] | None
+    """(H, W) centikelvin, 0 = none."""
+    depth_mask: NDArray[np.uint8] | None
+    """(H, W) bits of `registration.PixelMask`."""
+    thermal_mask: NDArray[np.uint8] | None
+    """(H, W) bits of `registration.PixelMask`."""
+    measures: Measures
+
+
+class CropMaker:
+    """Cuts the crops of one session, frame after frame."""
+
+    def __init__(
+        self,
+        session: Session,
+        preset: Preset,
+        calibration: Calibration | None,
+        timeline: Timeline,
+        file: Any,
+    ) -> None:
+        """Prepares the cameras.
+
+        Args:
+            session: The session.
+            preset: Where the face shall lie in a crop.
+            calibration: The rig's cameras; None for color alone.
+            timeline: Which depth and thermal frame goes with which color frame.
+            file: The session's open streams.h5.
+        """
+        width, height = session.size
+        self._shape = preset.crop_shape(height, width)
+        self._frame_shape = (height, width)
+        self._timeline = timeline
+        self._file = file
+        self._registrar = Registrar(calibration, self._shape) if calibration else None
+        self._camera = calibration.color if calibration else _assumed_camera(width, height)
+        streams = session.document["streams"]
+        self._mm_per_count = streams.get("depth", {}).get("depth_mm_per_count", 1.0)
+        self._radiometry = streams.get("thermal", {}).get("radiometry")
+
+    def make(self, frame: ColorFrame, matrix: NDArray[np.float64], following: Following) -> Crops:
+        """The crops of one color frame and of the frames that go with it."""
+        index = frame.index
+        landmarks = following.landmarks[index]
+        has_face = bool(np.isfinite(matrix).all() and np.isfinite(landmarks).all())
+        color = (
+            warp_color(frame.rgb(), matrix, self._shape)
+            if has_face
+            else np.zeros((*self._shape, 3), np.uint8)
+        )
+        depth, depth_mask = self._depth(index, matrix if has_face else None)
+        thermal, thermal_mask = self._thermal(index, depth, matrix if has_face else None)
+        quality = measure_crop(
+            color,
+            landmarks,
+            matrix,
+            self._frame_shape,
+            depth_crop=depth,
+            thermal_crop=thermal,
+        )
+        measures = Measures(
+            pose=self._pose(landmarks, depth, matrix),
+            quality=_quality_row(quality, following, index),
+            **self._judged(quality, following, index),
+        )
+        return Crops(color, depth, thermal, depth_mask, thermal_mask, measures)
+
+    def _depth(
+        self, index: int, matrix: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
+        """Depth crop and mask; zeros where no frame goes with the color frame."""
+        if "depth" not in self._timeline.pairings or self._registrar is None:
+            return None, None
+        counts = self._paired("depth", index)
+        if matrix is None or counts is None:
+            return self._nothing()
+        return self._registrar.depth(counts, self._mm_per_count, matrix)
+
+    def _thermal(
+        self,
+        index: int,
+        depth: NDArray[np.uint16] | None,
+        matrix: NDArray[np.float64] | None,
+    ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
+        """Thermal crop and mask; zeros where no frame goes with the color frame."""
+        if "thermal" not in self._timeline.pairings or self._registrar is None:
+            return None, None
+        counts = self._paired("thermal", index)
+        if matrix is None or counts is None or depth is None:
+            return self._nothing()
+        return self._registrar.thermal(_centikelvin(counts, self._radiometry), depth, matrix)
+
+    def _paired(self, stream: StreamName, index: int) -> NDArray[np.uint16] | None:
+        """Raw counts of the frame that goes with a color frame; None where it cannot be used."""
+        pairing = self._timeline.pairings[stream]
+        if not pairing.usable[index]:
+            return None
+        return np.asarray(self._file[f"{stream}/frames"][int(pairing.index[index])])
+
+    def _nothing(self) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        return np.zeros(self._shape, np.uint16), np.zeros(self._shape, np.uint8)
+
+    def _pose(
+        self,
+        landmarks: NDArray[np.float32],
+        depth: NDArray[np.uint16] | None,
+        matrix: NDArray[np.float64],
+    ) -> tuple[float, float, float]:
+        """Yaw, pitch, roll: from depth where there is depth, from the picture elsewhere."""
+        pose = None
+        if depth is not None and depth.any():
+            pose = head_pose(lift_from_crop(landmarks, depth, self._camera, matrix))
+        pose = pose or picture_pose(landmarks, self._camera)
+        return (pose.yaw, pose.pitch, pose.roll) if pose else (np.nan, np.nan, np.nan)
+
+    def _judged(self, quality: CropQuality, following: Following, index: int) -> dict[str, int]:
+        """What of the frame can be used, and why not the rest."""
+        source: Literal["color", "depth", "none"] = "none"
+        if following.is_found[index]:
+            source = "depth" if following.is_carried[index] else "color"
+        depth_state = self._state("depth", index)
+        valid, reason = judge_frame(
+            FrameFacts(
+                source=source,
+                is_head_lost=bool(following.is_lost[index]),
+                inside=quality.inside,
+                agreement=float(following.agreement[index]),
+                depth="missing" if depth_state == "shutter" else depth_state,
+                depth_coverage=quality.depth_coverage,
+                thermal=self._state("thermal", index),
+                thermal_coverage=quality.thermal_coverage,
+            )
+        )
+        return {"valid": int(valid), "reason": int(reason)}
+
+    def _state(
+        self, stream: StreamName, index: int
+    ) -> Literal["absent", "missing", "shutter", "there"]:
+        """Whether a usable frame of `stream` goes with a color frame."""
+        pairing = self._timeline.pairings.get(stream)
+        if pairing is None:
+            return "absent"
+        if pairing.usable[index]:
+            return "there"
+        return "shutter" if pairing.flags[index] & _SHUTTER else "missing"
+
+
+def _quality_row(quality: CropQuality, following: Following, index: int) -> NDArray[Any]:
+    row = (
+        following.score[index],
+        following.agreement[index],
+        quality.blur,
+        quality.brightness,
+        quality.saturation,
+        quality.inside,
+        quality.depth_coverage,
+        quality.thermal_coverage,
+        following.residual_mm[index],
+    )
+    return np.array([row], QUALITY)
+
+
+def _centikelvin(counts: NDArray[np.uint16], radiometry: dict[str, Any]) -> NDArray[np.uint16]:
+    """Counts as centikelvin, 0 = none, by the constants that were stored with them."""
+    kelvin = radiometry["kelvin_per_count"] * counts + radiometry["offset_kelvin"]
+    centikelvin = np.clip(np.rint(_CENTIKELVIN * kelvin), 0, np.iinfo(np.uint16).max)
+    return np.where(counts > 0, centikelvin, 0).astype(np.uint16)
+
+
+def _assumed_camera(width: int, height: int) -> CameraModel:
+    """A lens as web and phone cameras have it, for sessions without a calibration."""
+    focal = width / 2 / np.tan(np.radians(_ASSUMED_LENS_DEGREES / 2))
+    matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    return CameraModel(width, height, matrix, np.zeros(5), np.eye(4))

@@ -1,0 +1,129 @@
+"""What a shard is made from and how, so that nothing is made twice and nothing stale is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from mavfer.errors import InvalidFile
+from mavfer.files import read_json, sha256_of, sha256_of_document
+from mavfer.study.session import Session
+from mavfer.vision.alignment import DEFAULT_PRESET, find_preset
+from mavfer.vision.landmark_model import find_landmark_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mavfer.study.study import Study
+
+__all__ = ["PIPELINE", "Inputs", "Options", "gather_inputs"]
+
+PIPELINE: Final = 1
+"""Raised when preprocessing gives other results from the same inputs, so that shards are remade."""
+
+_SAMPLE_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen."""
+
+    alignment: str = DEFAULT_PRESET
+    """Preset of the crops."""
+    profile: str = "fast"
+    """Compression of the shards."""
+    landmark_model: Path | None = None
+    """The landmark model, where it is not installed as a package."""
+
+    def __post_init__(self) -> None:
+        """Refuses an unknown preset before any session is opened."""
+        find_preset(self.alignment)
+
+    def to_document(self) -> dict[str, Any]:
+        """The options that change results, as they stand in the shard."""
+        return {"alignment": self.alignment, "profile": self.profile, "pipeline": PIPELINE}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that one session's shard depends on."""
+
+    session: Session
+    files: dict[str, str]
+    """SHA-256 of every file, by its path in the study; of large files, of samples of them."""
+    model: Path
+    """The landmark model."""
+    model_sha256: str
+    calibration: dict[str, Any] | None
+    """The calibration's document."""
+    options: Options
+
+    @property
+    def sha256(self) -> str:
+        """One hash over all of it; a shard that carries it need not be made again."""
+        return sha256_of_document(
+            {
+                "files": self.files,
+                "model": self.model_sha256,
+                "options": asdict(self.options) | {"landmark_model": None},
+                "pipeline": PIPELINE,
+            }
+        )
+
+
+def gather_inputs(study: Study, name: str, options: Options) -> Inputs:
+    """What the shard of session `name` is to be made from.
+
+    Raises:
+        NotFound: The session, its calibration or the landmark model is not there.
+        InvalidFile: The take was cut short or is damaged, or the calibration is torn.
+        MissingExtra: No package brings the landmark model.
+    """
+    session = Session.open(study.session_folder(name))
+    if session.state in {"recording", "damaged"}:
+        what = (
+            "was cut short, or is being recorded" if session.state == "recording" else "is damaged"
+        )
+        message = f"session {name}: {what}. Run: mavfer audit {session.folder}"
+        raise InvalidFile(message)
+    paths = [session.folder / "session.json", session.streams_path, session.color_path]
+    files = {str(path.relative_to(study.root)): _fingerprint(path) for path in paths}
+    calibration = None
+    if session.calibration is not None and len(session.streams) > 1:
+        path = study.calibration_path(session.calibration)
+        calibration = _read_calibration_document(study, session)
+        files[str(path.relative_to(study.root))] = sha256_of(path)
+    model = find_landmark_model(options.landmark_model).path
+    return Inputs(session, files, model, _model_sha256(model), calibration, options)
+
+
+def _read_calibration_document(study: Study, session: Session) -> dict[str, Any]:
+    """The document of the calibration that the session names, once it has been checked."""
+    from mavfer.study.calibration import read_calibration
+
+    read_calibration(study, session.calibration, session=session.name)
+    document: dict[str, Any] = read_json(study.calibration_path(str(session.calibration)))
+    return document
+
+
+@cache
+def _model_sha256(model: Path) -> str:
+    return sha256_of(model)
+
+
+def _fingerprint(path: Path) -> str:
+    """SHA-256 of a small file; of size, head, middle and tail of a large one.
+
+    Hashing half an hour of three streams would take longer than finding out that nothing changed.
+    """
+    size = path.stat().st_size
+    if size <= 3 * _SAMPLE_BYTES:
+        return sha256_of(path)
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as handle:
+        for start in (0, size // 2, size - _SAMPLE_BYTES):
+            handle.seek(start)
+            digest.update(handle.read(_SAMPLE_BYTES))
+    return digest.hexdigest()

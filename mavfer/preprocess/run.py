@@ -1,0 +1,198 @@
+"""All sessions of a study, several at a time; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, Final
+
+from mavfer.errors import CommandError, MavferError, NotFound
+from mavfer.files import replacing
+from mavfer.preprocess.inputs import Options
+from mavfer.preprocess.session_job import PASSES, SessionResult, preprocess_session
+from mavfer.progress import progress
+from mavfer.study.session import Session
+from mavfer.study.shard_index import rebuild_index
+from mavfer.study.study import Study
+from mavfer.vision.landmark_model import find_landmark_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["Outcome", "preprocess_study"]
+
+_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of all sessions."""
+
+    results: tuple[SessionResult, ...]
+    licence_note: str
+    """What must be known of the landmark model."""
+
+    @property
+    def failed(self) -> list[SessionResult]:
+        """Sessions that could not be made into shards."""
+        return [result for result in self.results if result.state == "failed"]
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know, one line each."""
+        lines = [f"note: {self.licence_note}"] if self._count("done") else []
+        lines += [notice for result in self.results for notice in result.notices]
+        return lines + [f"{result.session}: failed: {result.error}" for result in self.failed]
+
+    def to_document(self) -> dict[str, Any]:
+        """The outcome as JSON."""
+        return {
+            "done": self._count("done"),
+            "skipped": self._count("skipped"),
+            "failed": len(self.failed),
+            "sessions": [asdict(result) for result in self.results],
+        }
+
+    def __str__(self) -> str:
+        frames = sum(result.frames for result in self.results)
+        found = sum(result.found_frames for result in self.results)
+        carried = sum(result.carried_frames for result in self.results)
+        text = (
+            f"{self._count('done')} sessions preprocessed, {self._count('skipped')} up to date, "
+            f"{len(self.failed)} failed"
+        )
+        if frames:
+            text += f"; {frames} frames, {found / frames:.1%} with the face, {carried} carried"
+        return text
+
+    def _count(self, state: str) -> int:
+        return sum(result.state == state for result in self.results)
+
+
+def preprocess_study(root: Path, options: Options, *, jobs: int = 1) -> Outcome:
+    """Makes shard and media of every session of the study in `root` that has none, or a stale one.
+
+    Raises:
+        NotFound: There is no study, or it has no sessions.
+        CommandError: `jobs` is less than 1.
+        MissingExtra: No package brings the landmark model.
+    """
+    if jobs < 1:
+        message = f"--jobs {jobs}: at least one session at a time is needed"
+        raise CommandError(message)
+    study = Study.open(root)
+    names = study.sessions()
+    if not names:
+        message = f"{root}: no sessions yet. Record one, or import a video: mavfer import-video"
+        raise NotFound(message)
+    model = find_landmark_model(options.landmark_model)
+    with progress("preprocess", PASSES * _frames(study, names), "frame") as advance:
+        if jobs == 1 or len(names) == 1:
+            results = [_guarded(study, name, options, advance) for name in names]
+        else:
+            results = _run_pool(study, names, options, min(jobs, len(names)), advance)
+    rebuild_index(study)
+    return Outcome(tuple(sorted(results, key=lambda r: r.session)), model.licence_note)
+
+
+def _frames(study: Study, names: list[str]) -> int:
+    """Color frames in all sessions that can be read."""
+    total = 0
+    for name in names:
+        try:
+            total += len(Session.open(study.session_folder(name)).times("color"))
+        except MavferError:
+            continue  # its own turn will say what is wrong with it
+    return total
+
+
+def _guarded(
+    study: Study, name: str, options: Options, advance: Callable[[int], None]
+) -> SessionResult:
+    """One session; whatever goes wrong becomes its result, so that the others go on."""
+    try:
+        return preprocess_session(study, name, options, advance)
+    except MavferError as error:
+        return SessionResult(name, "failed", error=str(error))
+    except Exception as error:
+        path = study.reports_folder / f"{name}.error.txt"
+        with replacing(path) as part:
+            part.write_text(traceback.format_exc(), encoding="utf-8")
+        return SessionResult(name, "failed", error=f"unexpected: {error!r}; see {path}")
+
+
+def _run_pool(
+    study: Study, names: list[str], options: Options, jobs: int, advance: Callable[[int], None]
+) -> list[SessionResult]:
+    """All sessions, `jobs` at a time in processes of one thread each; the longest first."""
+    context = get_context("spawn")
+    counts = context.SimpleQueue()
+    results: dict[str, SessionResult] = {}
+    with (
+        _one_thread_each(),
+        _passed_on(counts, advance),
+        ProcessPoolExecutor(
+            jobs, mp_context=context, initializer=_remember_queue, initargs=(counts,)
+        ) as pool,
+    ):
+        waiting = {pool.submit(_in_worker, study, name, options): name for name in names}
+        for future in as_completed(waiting):
+            name = waiting[future]
+            try:
+                results[name] = future.result()
+            except BrokenProcessPool:
+                message = "its process was killed, perhaps for want of memory. Run again with -j 1"
+                results[name] = SessionResult(name, "failed", error=message)
+    return list(results.values())
+
+
+_queue: Any = None
+"""In a worker: where numbers of done frames go."""
+
+
+def _remember_queue(counts: Any) -> None:
+    global _queue  # noqa: PLW0603 (the one way a pool's initializer can hand something over)
+    _queue = counts
+
+
+def _in_worker(study: Study, name: str, options: Options) -> SessionResult:
+    return _guarded(study, name, options, _queue.put)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes started in the block use one thread each: the pool is what fills the cores."""
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _passed_on(counts: Any, advance: Callable[[int], None]) -> Iterator[None]:
+    """Numbers that workers put into the queue go to `advance` while the block runs."""
+
+    def listen() -> None:
+        while (count := counts.get()) is not None:
+            advance(count)
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    try:
+        yield
+    finally:
+        counts.put(None)
+        listener.join()

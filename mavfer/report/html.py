@@ -1,0 +1,85 @@
+"""The few pieces of HTML that a page is put together from; all text is escaped here."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["details", "figure", "page", "paragraph", "section", "sheet", "table", "text", "tiles"]
+
+_NO_NETWORK: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""Told to the browser, so that a page cannot load anything even by mistake."""
+
+
+def page(title: str, lead: str, parts: Iterable[str], footer: str) -> str:
+    """A whole page: one file, no scripts, nothing loaded from anywhere."""
+    style = resources.files("mavfer.report").joinpath("report.css").read_text(encoding="utf-8")
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_NO_NETWORK}">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n{body}\n'
+        f"<footer>{escape(footer)}</footer>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def text(words: str) -> str:
+    """Words that stand as they are, whatever characters they hold."""
+    return escape(words)
+
+
+def section(title: str, *parts: str) -> str:
+    """A part of the page with a heading."""
+    return f"<section>\n<h2>{escape(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """A paragraph; kind "soft" is set in gray, "notice" in a box that is not overlooked."""
+    if kind == "notice":
+        return f'<div class="notice"><p>{escape(text)}</p></div>'
+    return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def tiles(numbers: Mapping[str, str]) -> str:
+    """Large numbers with a word below each."""
+    boxes = (
+        f'<div class="tile"><b>{escape(number)}</b><span>{escape(word)}</span></div>'
+        for word, number in numbers.items()
+    )
+    return '<div class="tiles">\n' + "\n".join(boxes) + "\n</div>"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table that scrolls sideways on a narrow screen; the first column is text."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "\n".join(lines)
+    return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
+
+
+def figure(svg: str) -> str:
+    """A plot, with room to scroll sideways on a narrow screen."""
+    return f'<div class="scroll"><div class="plot">{svg}</div></div>'
+
+
+def sheet(rows: Mapping[str, bytes]) -> str:
+    """Rows of pictures (JPEG files as bytes), each with its name beside it."""
+    cells = []
+    for name, jpeg in rows.items():
+        data = base64.b64encode(jpeg).decode()
+        picture = f'<img alt="{escape(name)}" src="data:image/jpeg;base64,{data}">'
+        cells.append(f"<span>{escape(name)}</span>{picture}")
+    return '<div class="sheet">\n' + "\n".join(cells) + "\n</div>"
+
+
+def details(title: str, *parts: str) -> str:
+    """Parts that are folded away until they are asked for."""
+    inner = "\n".join(parts)
+    return f"<details>\n<summary>{escape(title)}</summary>\n{inner}\n</details>"

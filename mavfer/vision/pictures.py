@@ -1,0 +1,114 @@
+"""Crops as pictures that people can read: false colors, contact sheets, JPEG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mavfer.errors import InvalidArray, require
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["brightened", "contact_sheet", "depth_picture", "encode_picture", "thermal_picture"]
+
+_NEARER_MM: Final = 60.0
+_FARTHER_MM: Final = 140.0
+"""Shown around the face's depth: from the tip of the nose to behind the ears."""
+_COLDEST_CELSIUS: Final = 24.0
+_WARMEST_CELSIUS: Final = 37.0
+_CENTIKELVIN_AT_ZERO: Final = 27315
+_NOTHING: Final = (236, 238, 241)
+"""Light gray where nothing was measured, so that holes do not pass for data."""
+_GAP_PIXELS: Final = 4
+_BRIGHTEST: Final = 235.0
+
+
+def depth_picture(depth_mm: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """A depth crop (H, W) as RGB (H, W, 3): near is bright, around the depth of the face."""
+    known = depth_mm > 0
+    if not known.any():
+        return _filled(depth_mm.shape)
+    middle = np.median(_centre(depth_mm)[_centre(known)]) if _centre(known).any() else 0.0
+    nearness = (middle + _FARTHER_MM - depth_mm) / (_NEARER_MM + _FARTHER_MM)
+    return _colored(nearness, known, "COLORMAP_VIRIDIS")
+
+
+def thermal_picture(thermal_centikelvin: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """A thermal crop (H, W) as RGB (H, W, 3): 24 °C is dark, 37 °C is bright, the same for all."""
+    celsius = (thermal_centikelvin.astype(np.float64) - _CENTIKELVIN_AT_ZERO) / 100
+    warmth = (celsius - _COLDEST_CELSIUS) / (_WARMEST_CELSIUS - _COLDEST_CELSIUS)
+    return _colored(warmth, thermal_centikelvin > 0, "COLORMAP_INFERNO")
+
+
+def brightened(color: NDArray[np.uint8], gain: float | None = None) -> NDArray[np.uint8]:
+    """A dark color crop (H, W, 3) made visible, by `gain` or until its brightest part is white."""
+    top = float(np.percentile(color, 99.5))
+    factor = (_BRIGHTEST / max(top, 1.0)) if gain is None else gain
+    brighter: NDArray[np.uint8] = np.clip(color * max(factor, 1.0), 0, 255).astype(np.uint8)
+    return brighter
+
+
+def contact_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], *, tile: int) -> NDArray[np.uint8]:
+    """Pictures (H, W, 3) set in rows and columns as one, each scaled to `tile` pixels square.
+
+    Raises:
+        InvalidArray: There is no picture.
+    """
+    cv2: Any = require("cv2", "preprocess")
+    if not rows or not rows[0]:
+        message = "contact sheet: there is no picture to show"
+        raise InvalidArray(message)
+    columns = max(len(row) for row in rows)
+    step = tile + _GAP_PIXELS
+    sheet = np.full(
+        (len(rows) * step - _GAP_PIXELS, columns * step - _GAP_PIXELS, 3), 255, np.uint8
+    )
+    for top, row in enumerate(rows):
+        for left, picture in enumerate(row):
+            scaled = cv2.resize(picture, (tile, tile), interpolation=cv2.INTER_AREA)
+            y, x = top * step, left * step
+            sheet[y : y + tile, x : x + tile] = scaled
+    return sheet
+
+
+def encode_picture(picture: NDArray[np.uint8], ending: str = ".jpg", quality: int = 88) -> bytes:
+    """The bytes of a JPEG or PNG file of an RGB picture (H, W, 3).
+
+    Raises:
+        InvalidArray: OpenCV cannot write pictures with this ending.
+    """
+    cv2: Any = require("cv2", "preprocess")
+    try:
+        settings = [] if ending == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality]
+        done, encoded = cv2.imencode(ending, picture[:, :, ::-1], settings)
+    except cv2.error as error:
+        message = f"{ending!r}: pictures cannot be written with this ending. Use .png or .jpg"
+        raise InvalidArray(message) from error
+    if not done:
+        message = f"picture of shape {picture.shape}: cannot be written as {ending}"
+        raise InvalidArray(message)
+    data: bytes = encoded.tobytes()
+    return data
+
+
+def _colored(share: NDArray[Any], known: NDArray[np.bool_], palette: str) -> NDArray[np.uint8]:
+    """Shares 0 to 1 (H, W) through a palette; light gray where nothing is known."""
+    cv2: Any = require("cv2", "preprocess")
+    levels = np.clip(share * 255, 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = cv2.applyColorMap(levels, getattr(cv2, palette))[:, :, ::-1].copy()
+    picture[~known] = _NOTHING
+    return picture
+
+
+def _filled(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.full((*shape, 3), _NOTHING, np.uint8)
+
+
+def _centre(array: NDArray[Any]) -> NDArray[Any]:
+    """The middle half of an image in each direction."""
+    height, width = array.shape
+    return array[height // 4 : -(height // 4), width // 4 : -(width // 4)]
