@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import h5py
 import hdf5plugin  # noqa: F401 (registers the filters)
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["describe", "open_hdf5", "require_valid_hdf5"]
+
+_DOCUMENTS: Final = "documents/"
 
 
 @contextmanager
@@ -45,7 +47,11 @@ def open_hdf5(path: Path, *, swmr: bool = False) -> Iterator[h5py.File]:
 
 
 def describe(file: h5py.File) -> dict[str, Any]:
-    """Attributes and datasets of an open file, as the document that its schema describes."""
+    """Attributes and datasets of an open file, as the document that its schema describes.
+
+    A dataset below `/documents` is one string that holds JSON of any length (an attribute holds at
+    most 64 KiB); its description has the key "json" with the document.
+    """
     members: dict[str, Any] = {}
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
@@ -55,6 +61,8 @@ def describe(file: h5py.File) -> dict[str, Any]:
                 "shape": list(item.shape),
                 "attributes": _attributes(item),
             }
+            if name.startswith(_DOCUMENTS):
+                members[f"/{name}"] |= {"dtype": "text", "json": _document(item)}
 
     file.visititems(visit)
     return {"attributes": _attributes(file), "members": members}
@@ -72,10 +80,15 @@ def require_valid_hdf5(file: h5py.File, name: str, path: Path) -> dict[str, Any]
 
 
 def _dtype_name(dtype: np.dtype[Any]) -> str | dict[str, Any]:
-    """numpy's name of a type; an object of them for a compound type."""
+    """Name of a numpy type; an object of them for a compound type."""
     if dtype.names is not None:
         return {field: _dtype_name(dtype[field]) for field in dtype.names}
     return f"S{dtype.itemsize}" if dtype.kind == "S" else dtype.name
+
+
+def _document(item: h5py.Dataset) -> Any:
+    """The JSON in a text dataset; the text itself where it is no JSON."""
+    return _plain("document_json", item[()])
 
 
 def _attributes(item: h5py.File | h5py.Group | h5py.Dataset) -> dict[str, Any]:

@@ -1,0 +1,276 @@
+"""One session as it is used: lazy pixels, columns and labels under their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mavfer.errors import InvalidArray, NotFound
+from mavfer.streams import STREAMS, StreamName
+from mavfer.study.labels import LabelTable, empty_label, read_label
+from mavfer.study.ratings import rating_at, read_latest_rating
+from mavfer.study.shards import CARRIED, VALID_BITS, Shard, usable_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mavfer.study.pixels import Pixels
+    from mavfer.study.study import Study
+
+__all__ = ["RATER_PREFIX", "Frames", "Recording"]
+
+RATER_PREFIX = "rater:"
+"""Begins the name of a label that is one rater's own trace."""
+
+
+class Frames:
+    """All frames of one stream; a frame is read when it is asked for.
+
+    Indexes like an array: `frames[7]`, `frames[10:42]`, `frames[::-2]`, `frames[[1, 5, 9]]`, and
+    further axes after a comma. A stream that the session lacks is zeros.
+    """
+
+    def __init__(
+        self, shard: Shard, stream: StreamName, count: int, size: tuple[int, int], is_there: bool
+    ) -> None:
+        self.stream = stream
+        self.dtype = np.dtype(STREAMS[stream].dtype)
+        self.shape: tuple[int, ...] = (count, *STREAMS[stream].frame_shape(*size))
+        self.is_there = is_there
+        self._shard = shard
+
+    def __repr__(self) -> str:
+        absent = "" if self.is_there else ", absent (zeros)"
+        return f"<{self.stream} {self.dtype} {self.shape}{absent}>"
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
+        if isinstance(rows, slice):
+            frames = self.read(range(*rows.indices(len(self))))
+        elif isinstance(rows, int | np.integer):
+            row = self._row(rows)
+            frame = self.read(range(row, row + 1))[0]
+            return frame[rest] if rest else frame
+        else:
+            frames = self._pick(np.asarray(rows))
+        return frames[(slice(None), *rest)] if rest else frames
+
+    def read(self, rows: range, out: Pixels | None = None) -> Pixels:
+        """Pixels of the frames `rows`, written into `out` where it is given."""
+        if self.is_there:
+            return self._shard.read(self.stream, rows, out)
+        if out is None:
+            out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        out[...] = 0
+        return out
+
+    def _row(self, key: int | np.integer[Any]) -> int:
+        row = int(key)
+        if not -len(self) <= row < len(self):
+            message = f"frame {row} of a session with {len(self)} frames"
+            raise IndexError(message)
+        return row % len(self)
+
+    def _pick(self, rows: NDArray[Any]) -> Pixels:
+        """Single frames by a list of numbers or a mask."""
+        if rows.dtype == bool and rows.shape == (len(self),):
+            rows = np.flatnonzero(rows)
+        if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
+            message = "frames are chosen by a number, a slice, a list of numbers or a mask (T,)"
+            raise InvalidArray(message)
+        picked = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for position, row in enumerate(rows):
+            number = self._row(row)
+            self.read(range(number, number + 1), picked[position : position + 1])
+        return picked
+
+
+class Recording:
+    """One session of a study: streams, what was measured per frame, and its label.
+
+    May be pickled; what was read is then left behind and read again.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        line: dict[str, Any],
+        *,
+        modalities: Sequence[StreamName],
+        labels: str | None,
+        dimensions: Sequence[str],
+    ) -> None:
+        self.session: str = line["session"]
+        self.subject: str = line["subject"]
+        self.kind: str = line["kind"]
+        self.info = line
+        """The session's line of the shard index: seconds, rate_hz, settings, …."""
+        self.modalities = tuple(modalities)
+        self.dimensions = tuple(dimensions)
+        self.shard = Shard(study.shards_folder / line["file"])
+        self._study = study
+        self._labels = labels
+        self._label: LabelTable | None = None
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_label": None, "_columns": {}}
+
+    def __len__(self) -> int:
+        return int(self.info["frames"])
+
+    def __repr__(self) -> str:
+        streams = ", ".join(self.info["streams"])
+        rate = "stills" if self.kind == "stills" else f"{self.info['seconds']:.1f} s"
+        height, width = self.crop_size
+        return f"<Recording {self.session}: {len(self)} frames, {rate}, {streams} {height}x{width}>"
+
+    # Pixels.
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
+        color = self.info["streams"]["color"]
+        return color["height"], color["width"]
+
+    @property
+    def color(self) -> Frames:
+        """RGB, uint8 (T, H, W, 3)."""
+        return self.stream("color")
+
+    @property
+    def depth(self) -> Frames:
+        """Millimetres in the color camera's frame, uint16 (T, H, W); 0 = no data."""
+        return self.stream("depth")
+
+    @property
+    def thermal(self) -> Frames:
+        """Centikelvin, uint16 (T, H, W); 0 = no data."""
+        return self.stream("thermal")
+
+    def stream(self, name: StreamName) -> Frames:
+        """The frames of a stream by its name."""
+        is_there = name in self.info["streams"]
+        return Frames(self.shard, name, len(self), self.crop_size, is_there)
+
+    # Per frame, as measured.
+
+    @property
+    def valid(self) -> dict[StreamName, NDArray[np.bool_]]:
+        """Per stream, where its frames can be used (T,)."""
+        bits = self.shard.valid
+        return {name: (bits & VALID_BITS[name]) != 0 for name in STREAMS}
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Where the face was found, or carried by depth (T,)."""
+        return usable_rows(self.shard.valid)
+
+    @property
+    def carried(self) -> NDArray[np.bool_]:
+        """Where the head was carried by depth (T,)."""
+        return (self.shard.valid & CARRIED).astype(bool)
+
+    @property
+    def time_seconds(self) -> NDArray[np.float64]:
+        """Seconds since the first frame (T,)."""
+        return self.shard.time_seconds
+
+    @property
+    def host_ns(self) -> NDArray[np.int64]:
+        """Time of exposure on the host's monotonic clock, nanoseconds (T,)."""
+        return self.column("host_ns")
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """Smoothed landmarks (T, 68, 2) in source pixels, NaN where none."""
+        return self.column("landmarks")
+
+    @property
+    def crop_matrix(self) -> NDArray[np.float64]:
+        """Affine matrices (T, 2, 3) from source pixels to crop pixels."""
+        return self.column("crop_matrix")
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Any column of the shard's `/frames` by its name (docs/formats.md, 'shard')."""
+        if name not in self._columns:
+            self._columns[name] = self.shard.column(name)
+        return self._columns[name]
+
+    # Labels.
+
+    @property
+    def arousal(self) -> NDArray[np.float32]:
+        """Label of the dimension arousal (T,), NaN where there is none."""
+        return self.label("arousal")
+
+    @property
+    def valence(self) -> NDArray[np.float32]:
+        """Label of the dimension valence (T,), NaN where there is none."""
+        return self.label("valence")
+
+    @property
+    def expression(self) -> NDArray[np.int64]:
+        """Index into the study's expression classes (T,), -1 where there is none."""
+        return self._label_table().expression
+
+    @property
+    def label_valid(self) -> NDArray[np.bool_]:
+        """Where every dimension of the study has a value (T,)."""
+        values = self._label_table().values
+        is_rated = np.ones(len(self), bool)
+        for column in values.values():
+            is_rated &= np.isfinite(column)
+        return is_rated
+
+    def label(self, dimension: str) -> NDArray[np.float32]:
+        """Label of one dimension (T,), NaN where there is none.
+
+        Raises:
+            NotFound: The study was loaded without labels.
+            InvalidFile: The label does not fit the shard's frames.
+        """
+        table = self._label_table()
+        if dimension not in table.values:
+            return np.full(len(self), np.nan, np.float32)
+        return table.values[dimension]
+
+    def _label_table(self) -> LabelTable:
+        if self._labels is None:
+            message = f"session {self.session}: loaded without labels. Pass labels=NAME to load()"
+            raise NotFound(message)
+        if self._label is None:
+            self._label = self._read_label(self._labels)
+        return self._label
+
+    def _read_label(self, name: str) -> LabelTable:
+        if name.startswith(RATER_PREFIX):
+            return self._rater_label(name.removeprefix(RATER_PREFIX))
+        try:
+            return read_label(self._study, name, self.session, len(self), self.dimensions)
+        except NotFound:
+            return empty_label(len(self), self.dimensions)
+
+    def _rater_label(self, rater: str) -> LabelTable:
+        label = empty_label(len(self), self.dimensions)
+        for dimension, values in label.values.items():
+            try:
+                rating = read_latest_rating(self._study, self.session, dimension, rater)
+            except NotFound:
+                continue
+            values[:] = rating_at(rating, self.time_seconds)
+        return label

@@ -1,0 +1,160 @@
+"""Ratings: the raw samples of one rater, and their value at given moments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mavfer.errors import CommandError, InvalidFile, NotFound
+from mavfer.files import read_csv, read_json
+from mavfer.schema import columns_from_text, require_valid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mavfer.study.study import Study
+
+__all__ = ["PAUSED", "Rating", "find_ratings", "rating_at", "read_latest_rating", "read_rating"]
+
+PAUSED: Final = 1
+"""Flag of samples given while the media stood still; they are kept and not used."""
+
+LONGEST_GAP_SECONDS: Final = 0.5
+"""Between samples further apart nothing is known."""
+
+_EDGE_SECONDS: Final = 1 / 90_000
+"""A media time is rounded to this, a frame's time is not: a run of samples holds so much longer."""
+
+_FILE: Final = re.compile(r"^(?P<dimension>[a-z][a-z0-9_]*)\.(?P<rater>\w{1,32})\.(?P<take>\d+)$")
+_RATER: Final = re.compile(r"^[A-Za-z0-9_]{1,32}$")
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One trace of one rater, as it came."""
+
+    session: str
+    dimension: str
+    rater: str
+    take: int
+    is_complete: bool
+    media_time: NDArray[np.float64]
+    """(N,), seconds of the media."""
+    value: NDArray[np.float64]
+    """(N,), NaN where nothing was given."""
+    flags: NDArray[np.int64]
+    """(N,), bits of docs/formats.md, 'rating-samples'."""
+    passes: tuple[tuple[int, int], ...]
+    """First sample and number of samples of each pass, in order."""
+    document: dict[str, Any]
+    """The JSON beside the samples."""
+
+
+def find_ratings(study: Study, session: str) -> list[tuple[str, str, int, Path]]:
+    """(dimension, rater, take, file) of every rating of a session, sorted."""
+    found = []
+    for path in (study.ratings_folder / session).glob("*.csv"):
+        match = _FILE.match(path.stem)
+        if match:
+            found.append((match["dimension"], match["rater"], int(match["take"]), path))
+    return sorted(found)
+
+
+def read_rating(path: Path) -> Rating:
+    """The rating whose samples are in `path` (`<dimension>.<rater>.<take>.csv`).
+
+    Raises:
+        NotFound: The samples or the JSON beside them are missing.
+        InvalidFile: They are torn, against their schema, or their counts differ.
+    """
+    document_path = path.with_suffix(".json")
+    document = read_json(document_path)
+    require_valid(document, "rating", document_path)
+    columns = columns_from_text(read_csv(path), "rating-samples")
+    require_valid(columns, "rating-samples", path)
+    count = len(columns["media_time"])
+    if count != document["samples"]:
+        message = f"{path}: {count} samples, {document_path.name} says {document['samples']}"
+        raise InvalidFile(message)
+    passes = tuple((p["first_sample"], p["samples"]) for p in document["passes"])
+    if any(first + samples > count for first, samples in passes):
+        message = f"{document_path}: a pass goes beyond the {count} samples"
+        raise InvalidFile(message)
+    return Rating(
+        session=document["session"],
+        dimension=document["dimension"],
+        rater=document["rater"],
+        take=document["take"],
+        is_complete=document["is_complete"],
+        media_time=np.array(columns["media_time"], np.float64),
+        value=np.array(columns["value"], np.float64),
+        flags=np.array(columns["flags"], np.int64),
+        passes=passes,
+        document=document,
+    )
+
+
+def read_latest_rating(study: Study, session: str, dimension: str, rater: str) -> Rating:
+    """The last finished take of a rater, else the last one.
+
+    Raises:
+        CommandError: `rater` cannot be a rater's code.
+        NotFound: This rater did not rate this dimension of the session.
+    """
+    if not _RATER.match(rater):
+        message = f"{rater!r}: not a rater code (1 to 32 letters, digits or _)"
+        raise CommandError(message)
+    paths = [p for d, r, _, p in find_ratings(study, session) if (d, r) == (dimension, rater)]
+    if not paths:
+        message = f"{study.ratings_folder / session}: no {dimension} rating by {rater}"
+        raise NotFound(message)
+    takes = [read_rating(path) for path in paths]
+    finished = [take for take in takes if take.is_complete]
+    return max(finished or takes, key=lambda rating: rating.take)
+
+
+def rating_at(
+    rating: Rating, times_seconds: NDArray[np.float64], *, lag_seconds: float = 0.0
+) -> NDArray[np.float64]:
+    """What the rater said at given moments (T,), NaN where that is not known.
+
+    The value at t is the rating at t + lag: linear between samples at most 0.5 s apart. Where the
+    rater went back and rated a stretch again, the last pass over it counts. Samples given while
+    paused are not used.
+
+    Args:
+        rating: The samples.
+        times_seconds: (T,), seconds of the media, ascending.
+        lag_seconds: How much later than the event the rater moves.
+    """
+    asked = times_seconds + lag_seconds
+    values = np.full(len(asked), np.nan)
+    for times, given in _runs(rating):
+        inside = (asked >= times[0] - _EDGE_SECONDS) & (asked <= times[-1] + _EDGE_SECONDS)
+        values[inside] = np.interp(asked[inside], times, given)
+    return values
+
+
+def _runs(rating: Rating) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Times and values of every stretch of samples without a gap, in the order they were given."""
+    used = ~np.isnan(rating.value) & (rating.flags & PAUSED == 0)
+    first_of_pass = np.zeros(len(used), bool)
+    first_of_pass[[first for first, count in rating.passes if count]] = True
+    pass_number = np.cumsum(first_of_pass)[used]
+    times, values = rating.media_time[used], rating.value[used]
+    if not len(times):
+        return
+    step = np.diff(times)
+    is_break = (step < 0) | (step > LONGEST_GAP_SECONDS) | (np.diff(pass_number) != 0)
+    edges = [0, *(np.flatnonzero(is_break) + 1), len(times)]
+    for start, end in pairwise(edges):
+        # Of samples with the same time the last one holds.
+        keep = np.append(np.diff(times[start:end]) > 0, True)
+        yield times[start:end][keep], values[start:end][keep]

@@ -1,0 +1,385 @@
+"""Writing shards: frames come in as they are made, memory stays at one group a stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+import h5py
+import numpy as np
+
+from mavfer.errors import DataError, InvalidArray, InvalidFile
+from mavfer.files import replacing
+from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
+from mavfer.study.descriptors import forget
+from mavfer.study.pixels import BLOSC_FILTER, FORMULA, MASK_CODEC, NONE, compress, encode_group
+from mavfer.study.shards import Shard
+from mavfer.study.study import software_versions, utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from mavfer.study.pixels import Pixels, Profile
+
+__all__ = ["ShardHeader", "ShardWriter"]
+
+_INDEX_ROW: Final = np.dtype([("offset", "<u8"), ("length", "<u4"), ("crc32", "<u4")])
+# Without a chunk cache a full disk fails in the call that writes; with one it fails while HDF5
+# closes the file, which can end the process.
+_FILE_OPTIONS: Final[dict[str, Any]] = {"libver": ("earliest", "v108"), "rdcc_nbytes": 0}
+_COLUMN_CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class ShardHeader:
+    """What a shard says about itself besides its frames."""
+
+    session: str
+    subject: str
+    kind: Literal["video", "stills", "simulated"]
+    alignment: str
+    """Preset of the crops."""
+    inputs_sha256: str
+    """What the shard was made from and how."""
+    landmark_model_sha256: str = ""
+    """Empty where no model was used."""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    """Every option in force."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every file read."""
+    synchronisation: Mapping[str, Any] = field(default_factory=dict)
+    """Clock fits and pairing of each stream."""
+    tracks: list[dict[str, Any]] = field(default_factory=list)
+    """Stretches in which a face was followed."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The session's settings."""
+    calibration: Mapping[str, Any] | None = None
+    """The calibration in force."""
+    packages: tuple[str, ...] = ()
+    """Packages besides mavfer's own whose versions are recorded."""
+    profile: Profile = "fast"
+    group_size: int = 8
+    """Frames a group."""
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the file, all but the number of frames."""
+        return {
+            "format": "mavfer.shard",
+            "version": 1,
+            "session": self.session,
+            "subject": self.subject,
+            "kind": self.kind,
+            "group_size": self.group_size,
+            "profile": self.profile,
+            "formula": FORMULA,
+            "color_unit": "RGB",
+            "depth_unit": "millimetre",
+            "thermal_unit": "centikelvin",
+            "alignment": self.alignment,
+            "landmark_model_sha256": self.landmark_model_sha256,
+            "inputs_sha256": self.inputs_sha256,
+            "created_utc": utc_now(),
+        }
+
+    def documents(self) -> dict[str, Any]:
+        """JSON documents by name."""
+        return {
+            "configuration": dict(self.configuration),
+            "inputs": dict(self.inputs),
+            "synchronisation": dict(self.synchronisation),
+            "tracks": self.tracks,
+            "settings": dict(self.settings),
+            "calibration": None if self.calibration is None else dict(self.calibration),
+            "versions": software_versions(*self.packages),
+        }
+
+
+class ShardWriter:
+    """Writes one shard; it takes its name only when it is whole and has been read back.
+
+    with ShardWriter(path, header) as writer:
+        writer.append(color, depth, thermal, depth_mask=..., thermal_mask=...)   # any number a time
+        writer.finish(columns)
+
+    Leaving the block with an exception, or without `finish`, leaves nothing behind.
+    """
+
+    def __init__(self, path: Path, header: ShardHeader) -> None:
+        self.path = path
+        self.header = header
+        self._stack = ExitStack()
+        self._part = path  # until the block is entered
+        self._file: h5py.File | None = None
+        self._streams: dict[StreamName, _StreamWriter] = {}
+        self._masks: dict[StreamName, _StreamWriter] = {}
+        self._is_finished = False
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            try:
+                self._part = stack.enter_context(replacing(self.path))
+                self._file = h5py.File(self._part, "w", **_FILE_OPTIONS)
+            except OSError as error:
+                raise self._disk_error(error) from error
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            with suppress(OSError, RuntimeError):  # a full disk fails here once more
+                self._file.close()
+        if error is None and not self._is_finished:
+            error = RuntimeError(f"{self.path}: finish() was not called; nothing is written")
+            self._stack.__exit__(type(error), error, None)
+            raise error
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def frames(self) -> int:
+        """Frames appended so far."""
+        color = self._streams.get("color")
+        return 0 if color is None else color.frames
+
+    def append(
+        self,
+        color: NDArray[np.uint8],
+        depth: NDArray[np.uint16] | None = None,
+        thermal: NDArray[np.uint16] | None = None,
+        *,
+        depth_mask: NDArray[np.uint8] | None = None,
+        thermal_mask: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Adds n frames; the first call decides which streams the shard has and their size.
+
+        Args:
+            color: (n, H, W, 3), RGB.
+            depth: (n, H, W), millimetres, 0 = no data.
+            thermal: (n, H, W), centikelvin, 0 = no data.
+            depth_mask: (n, H, W), bits: 1 measured, 2 interpolated, 4 occluded.
+            thermal_mask: The same for thermal.
+
+        Raises:
+            InvalidArray: A shape or type does not fit, or a stream comes or goes midway.
+            DataError: The disk is full or fails.
+        """
+        given: dict[StreamName, Any] = {"color": color, "depth": depth, "thermal": thermal}
+        masks: dict[StreamName, Any] = {"depth": depth_mask, "thermal": thermal_mask}
+        pixels = {name: array for name, array in given.items() if array is not None}
+        masks = {name: array for name, array in masks.items() if array is not None}
+        self._require_shapes(pixels, masks)
+        if not self._streams:
+            self._create(pixels, masks)
+        self._require_same(pixels, masks)
+        size = self.header.group_size
+        done = 0
+        while done < len(color):
+            count = min(size - self.frames % size, len(color) - done)
+            for name, writer in self._streams.items():
+                writer.take(pixels[name][done : done + count])
+            for name, writer in self._masks.items():
+                writer.take(masks[name][done : done + count])
+            done += count
+            if self.frames % size == 0:
+                self._write_group()
+
+    def finish(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Writes what is left, the per-frame columns, documents and index, and reads all back.
+
+        Args:
+            columns: Every column of `/frames` (docs/formats.md, 'shard'), one row a frame.
+
+        Raises:
+            InvalidArray: There are no frames, or a column has another length.
+            InvalidFile: The columns do not fit the schema, or what was written reads back wrong.
+            DataError: The disk is full or fails.
+        """
+        if not self.frames:
+            message = f"{self.path}: a shard needs at least one frame"
+            raise InvalidArray(message)
+        for name, column in columns.items():
+            if len(column) != self.frames:
+                message = f"{self.path}: column {name} has {len(column)} rows, not {self.frames}"
+                raise InvalidArray(message)
+        if self.frames % self.header.group_size:
+            self._write_group()
+        try:
+            self._write_rest(columns)
+        except (OSError, RuntimeError) as error:
+            raise self._disk_error(error) from error
+        self._read_back()
+        self._is_finished = True
+
+    def _write_rest(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        file = self._opened()
+        file.attrs["frames"] = self.frames
+        for key, value in self.header.attributes().items():
+            file.attrs[key] = value
+        for name, document in self.header.documents().items():
+            _write_document(file, name, document)
+        for name, column in columns.items():
+            _write_column(file, name, np.asarray(column))
+        for name, writer in self._streams.items():
+            writer.write_index(file, name)
+        file.close()
+
+    def _read_back(self) -> None:
+        part = self._part
+        try:
+            Shard(part).verify()
+        except InvalidFile as error:
+            message = f"{self.path}: what was written does not read back: {error}"
+            raise type(error)(message) from error
+        finally:
+            forget(part)
+
+    def _create(self, pixels: Mapping[StreamName, Any], masks: Mapping[StreamName, Any]) -> None:
+        file, header = self._opened(), self.header
+        for name in STREAM_NAMES:
+            if name in pixels:
+                self._streams[name] = _StreamWriter(file, name, pixels[name], header)
+        for name in masks:
+            self._masks[name] = _MaskWriter(file, f"masks/{name}", masks[name], header)
+
+    def _write_group(self) -> None:
+        """Writes the group of every stream back to back, so that a clip is one stretch of bytes."""
+        try:
+            for writer in (*self._streams.values(), *self._masks.values()):
+                writer.write_group()
+            self._opened().flush()
+        except (OSError, RuntimeError) as error:
+            raise self._disk_error(error) from error
+
+    def _opened(self) -> h5py.File:
+        if self._file is None:
+            message = "ShardWriter is used outside of its with block"
+            raise RuntimeError(message)
+        return self._file
+
+    def _disk_error(self, error: Exception) -> DataError:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else " ".join(str(error).split())
+        return DataError(f"{self.path}: cannot be written ({reason}). Free space, then run again")
+
+    def _require_shapes(
+        self, pixels: Mapping[StreamName, Any], masks: Mapping[StreamName, Any]
+    ) -> None:
+        """Raises where an array is not what its stream says."""
+        count, height, width = (*pixels["color"].shape, 0, 0, 0)[:3]
+        for name, array in pixels.items():
+            expected = (count, *STREAMS[name].frame_shape(height, width))
+            _require(array, expected, STREAMS[name].dtype, f"{self.path}: {name}")
+        for name, array in masks.items():
+            _require(array, (count, height, width), "uint8", f"{self.path}: mask of {name}")
+
+    def _require_same(
+        self, pixels: Mapping[StreamName, Any], masks: Mapping[StreamName, Any]
+    ) -> None:
+        """Raises where streams, masks or the crop's size differ from the first call's."""
+        if set(pixels) != set(self._streams) or set(masks) != set(self._masks):
+            message = f"{self.path}: streams and masks must be the same in every append"
+            raise InvalidArray(message)
+        first = self._streams["color"].frame_shape
+        if pixels["color"].shape[1:] != first:
+            message = f"{self.path}: crops of {pixels['color'].shape[1:]} after crops of {first}"
+            raise InvalidArray(message)
+
+
+class _StreamWriter:
+    """Gathers the frames of one dataset and writes them a group at a time."""
+
+    def __init__(self, file: h5py.File, name: str, like: Pixels, header: ShardHeader) -> None:
+        self.frame_shape: tuple[int, ...] = like.shape[1:]
+        self.profile: Profile = header.profile
+        self.frames = 0
+        self._group = np.empty((header.group_size, *self.frame_shape), like.dtype)
+        self._filled = 0
+        self._predictors: list[int] = []
+        self._lengths: list[int] = []
+        self._crcs: list[int] = []
+        filters = {} if self._is_plain() else {"compression": BLOSC_FILTER}
+        self._dataset = file.create_dataset(
+            name,
+            shape=(0, *self.frame_shape),
+            maxshape=(None, *self.frame_shape),
+            chunks=(1, *self.frame_shape),
+            dtype=like.dtype,
+            fillvalue=None,
+            **filters,
+        )
+
+    def take(self, frames: Pixels) -> None:
+        self._group[self._filled : self._filled + len(frames)] = frames
+        self._filled += len(frames)
+        self.frames += len(frames)
+
+    def write_group(self) -> None:
+        predictor, chunks = self._encoded(self._group[: self._filled])
+        self._dataset.resize(self.frames, axis=0)
+        corner = (0,) * len(self.frame_shape)
+        for row, chunk in enumerate(chunks, start=self.frames - len(chunks)):
+            self._dataset.id.write_direct_chunk((row, *corner), chunk)
+            self._lengths.append(len(chunk))
+            self._crcs.append(zlib.crc32(chunk))
+        self._predictors.append(predictor)
+        self._filled = 0
+
+    def write_index(self, file: h5py.File, name: str) -> None:
+        table = np.zeros(self.frames, _INDEX_ROW)
+        table["length"] = self._lengths
+        table["crc32"] = self._crcs
+
+        def place(chunk: Any) -> None:
+            table["offset"][chunk.chunk_offset[0]] = chunk.byte_offset
+
+        self._dataset.id.chunk_iter(place)
+        file[f"index/{name}"] = table
+        file[f"index/{name}_predictor"] = np.array(self._predictors, np.uint8)
+
+    def _is_plain(self) -> bool:
+        return self.profile == "raw"
+
+    def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
+        return encode_group(frames, self.profile)
+
+
+class _MaskWriter(_StreamWriter):
+    """The same for masks: a few bits that need no prediction and compress to nearly nothing."""
+
+    def _is_plain(self) -> bool:
+        return False
+
+    def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
+        return NONE, [compress(frame, MASK_CODEC) for frame in frames]
+
+
+def _require(array: Any, shape: tuple[int, ...], dtype: str, where: str) -> None:
+    if array.shape != shape or array.dtype != dtype or 0 in shape[1:]:
+        message = f"{where} must be {dtype} {shape}, is {array.dtype} {array.shape}"
+        raise InvalidArray(message)
+
+
+def _write_document(file: h5py.File, name: str, document: object) -> None:
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    kind = h5py.string_dtype("utf-8", len(text))
+    file.create_dataset(f"documents/{name}", data=np.array(text, dtype=kind))
+
+
+def _write_column(file: h5py.File, name: str, column: NDArray[Any]) -> None:
+    """A column with a checksum a chunk; landmarks do not compress, so nothing is compressed."""
+    row_bytes = max(column.nbytes // len(column), 1)
+    rows = min(max(_COLUMN_CHUNK_BYTES // row_bytes, 1), len(column))
+    chunks = (rows, *column.shape[1:])
+    file.create_dataset(f"frames/{name}", data=column, chunks=chunks, fletcher32=True)

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from mavfer.errors import CommandError, InvalidFile, NotFound
+from mavfer.study.ratings import find_ratings, rating_at, read_latest_rating, read_rating
+
+
+@pytest.fixture
+def rate(study, shard_factory):
+    """Writes samples of one rater and gives what is known at some times."""
+
+    def write(samples, times, lag=0.0, **options):
+        full = [(*sample, 0) if len(sample) == 2 else sample for sample in samples]
+        path = shard_factory.write_rating(study, "S01-001", "arousal", "R1", full, **options)
+        return rating_at(read_rating(path), np.array(times, float), lag_seconds=lag).tolist()
+
+    return write
+
+
+def same(found, expected):
+    np.testing.assert_allclose(found, expected, atol=1e-9, equal_nan=True)
+
+
+NAN = float("nan")
+
+
+def test_between_samples_the_rating_is_linear(rate):
+    same(rate([(0, 0.0), (0.4, 0.8)], [0, 0.1, 0.3, 0.4]), [0, 0.2, 0.6, 0.8])
+
+
+def test_nothing_is_known_across_a_gap_or_outside(rate):
+    samples = [(1, 0.1), (1.5, 0.1), (2.01, 0.9), (2.3, 0.9)]
+
+    same(rate(samples, [0.9, 1.2, 1.7, 2.1, 2.4]), [NAN, 0.1, NAN, 0.9, NAN])
+
+
+def test_the_last_pass_over_a_stretch_wins(rate):
+    first = [(t / 10, 0.0) for t in range(11)]
+    again = [(t / 10, 1.0) for t in range(4, 8)]
+
+    for passes in ([(0, 11), (11, 4)], []):
+        same(
+            rate(first + again, [0.2, 0.4, 0.55, 0.7, 0.75, 1.0], passes=passes),
+            [0, 1, 1, 1, 0, 0],
+        )
+
+
+def test_two_passes_that_follow_each_other_are_not_joined(rate):
+    samples = [(0, 0.0), (0.2, 0.0), (0.4, 1.0), (0.6, 1.0)]
+
+    same(rate(samples, [0.1, 0.3, 0.5], passes=[(0, 2), (2, 2)]), [0, NAN, 1])
+
+
+def test_samples_while_paused_or_without_a_value_are_not_used(rate):
+    samples = [(0, 0.0), (0.1, 0.9, 1), (0.2, None), (0.3, 0.3)]
+
+    same(rate(samples, [0.1, 0.2]), [0.1, 0.2])
+
+
+def test_of_samples_at_one_time_the_last_holds(rate):
+    same(rate([(0, 0.0), (0.2, 0.5), (0.2, 0.7), (0.4, 0.7)], [0.2, 0.3]), [0.7, 0.7])
+
+
+def test_the_label_is_the_rating_one_lag_later(rate):
+    samples = [(t / 10, t / 10) for t in range(31)]
+
+    same(rate(samples, [0, 1, 2.5], lag=0.8), [0.8, 1.8, NAN])
+
+
+def test_the_last_frame_counts_though_its_media_time_is_rounded(rate):
+    last = round(39 / 30 * 90_000) / 90_000 - 1e-6
+
+    same(rate([(1.0, 0.5), (last, 0.5)], [39 / 30]), [0.5])
+
+
+def test_the_last_finished_take_counts(study, shard_factory):
+    for take, complete in ((1, True), (2, True), (10, False)):
+        shard_factory.write_rating(
+            study, "S01-001", "valence", "R1", [(0, take / 10, 0)], take=take, complete=complete
+        )
+
+    assert [take for _, _, take, _ in find_ratings(study, "S01-001")] == [1, 2, 10]
+    assert read_latest_rating(study, "S01-001", "valence", "R1").take == 2
+
+
+def test_no_rating_and_impossible_codes_are_told(study):
+    with pytest.raises(NotFound, match="no arousal rating by R9"):
+        read_latest_rating(study, "S01-001", "arousal", "R9")
+    with pytest.raises(CommandError, match="not a rater code"):
+        read_latest_rating(study, "S01-001", "arousal", "../R9")
+
+
+def test_samples_that_do_not_fit_their_json_are_refused(study, shard_factory):
+    path = shard_factory.write_rating(study, "S01-001", "arousal", "R1", [(0, 0.1, 0), (1, 0, 0)])
+    text = path.read_text()
+    path.write_text(text[: text.rindex("1,")], encoding="utf-8")
+    with pytest.raises(InvalidFile, match=r"1 samples, .*json says 2|cells, the header has"):
+        read_rating(path)
+    path.write_text(text.replace("0.1", "high"), encoding="utf-8")
+    with pytest.raises(InvalidFile, match="'high' is not of type 'number', 'null'"):
+        read_rating(path)
+    shard_factory.write_rating(study, "S01-001", "arousal", "R1", [(0, 0.1, 0)], passes=[(0, 5)])
+    with pytest.raises(InvalidFile, match="a pass goes beyond the 1 samples"):
+        read_rating(path)
