@@ -20,6 +20,7 @@ _F32 = np.float32
 _HALF = np.float32(0.5)
 _HALF_OPACITY = 127
 _OPACITY = 3
+_NEARLY_ONE = np.float32(0.99999)
 _RIM = np.float32(-1e-5)
 """Neighbouring triangles share their rim, so that no crack opens between them."""
 
@@ -124,20 +125,22 @@ def draw_color(  # noqa: PLR0917 (numba has no keyword-only arguments)
     """
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        area = _area(screen, a, b, c)
-        if area <= 0:
+        if _area(screen, a, b, c) <= 0:
             continue
-        per_area = _F32(1) / area
         x0, x1, y0, y1 = _box(screen, a, b, c, nearest.shape)
+        ax, ay, qx, qy, rx, ry = _slopes(screen, a, b, c)
+        za, zq, zr = _corners(screen, 2, a, b, c)
+        ua, uq, ur = _corners(texels, 0, a, b, c)
+        va, vq, vr = _corners(texels, 1, a, b, c)
+        la, lq, lr = light[a], light[b] - light[a], light[c] - light[a]
         for y in range(y0, y1):
             for x in range(x0, x1):
-                p, q, r = _shares(screen, a, b, c, per_area, x, y)
-                z = p * screen[a, 2] + q * screen[b, 2] + r * screen[c, 2]
-                if min(p, q, r) < _RIM or z >= nearest[y, x]:
+                dx, dy = _F32(x) - ax, _F32(y) - ay
+                q, r = qx * dx + qy * dy, rx * dx + ry * dy
+                z = za + q * zq + r * zr
+                if min(q, r, _F32(1) - q - r) < _RIM or z >= nearest[y, x]:
                     continue
-                u = p * texels[a, 0] + q * texels[b, 0] + r * texels[c, 0]
-                v = p * texels[a, 1] + q * texels[b, 1] + r * texels[c, 1]
-                lit = p * light[a] + q * light[b] + r * light[c]
+                u, v, lit = ua + q * uq + r * ur, va + q * vq + r * vr, la + q * lq + r * lr
                 if _blend(image, texture, x, y, u, v, lit) > _HALF:
                     nearest[y, x] = z
 
@@ -155,22 +158,26 @@ def draw_scalar(  # noqa: PLR0917 (numba has no keyword-only arguments)
     """Draws `values` (V,) into `image` (H, W) where the texture is opaque, with a depth test."""
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        area = _area(screen, a, b, c)
-        if area <= 0:
+        if _area(screen, a, b, c) <= 0:
             continue
-        per_area = _F32(1) / area
         x0, x1, y0, y1 = _box(screen, a, b, c, nearest.shape)
+        ax, ay, qx, qy, rx, ry = _slopes(screen, a, b, c)
+        za, zq, zr = _corners(screen, 2, a, b, c)
+        ua, uq, ur = _corners(texels, 0, a, b, c)
+        va, vq, vr = _corners(texels, 1, a, b, c)
+        wa, wq, wr = values[a], values[b] - values[a], values[c] - values[a]
         for y in range(y0, y1):
             for x in range(x0, x1):
-                p, q, r = _shares(screen, a, b, c, per_area, x, y)
-                z = p * screen[a, 2] + q * screen[b, 2] + r * screen[c, 2]
-                if min(p, q, r) < _RIM or z >= nearest[y, x]:
+                dx, dy = _F32(x) - ax, _F32(y) - ay
+                q, r = qx * dx + qy * dy, rx * dx + ry * dy
+                z = za + q * zq + r * zr
+                if min(q, r, _F32(1) - q - r) < _RIM or z >= nearest[y, x]:
                     continue
-                u = p * texels[a, 0] + q * texels[b, 0] + r * texels[c, 0]
-                v = p * texels[a, 1] + q * texels[b, 1] + r * texels[c, 1]
-                if texture[int(v + _HALF), int(u + _HALF), 3] > _HALF_OPACITY:
+                left = np.int32(ua + q * uq + r * ur + _HALF)
+                top = np.int32(va + q * vq + r * vr + _HALF)
+                if texture[top, left, 3] > _HALF_OPACITY:
                     nearest[y, x] = z
-                    image[y, x] = p * values[a] + q * values[b] + r * values[c]
+                    image[y, x] = wa + q * wq + r * wr
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
@@ -182,30 +189,44 @@ def _area(screen: NDArray[np.float32], a: int, b: int, c: int) -> Any:
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
-def _box(
-    screen: NDArray[np.float32], a: int, b: int, c: int, shape: tuple[int, int]
-) -> tuple[int, int, int, int]:
-    """First and past-the-end column and row of a triangle, within the image."""
-    ax, ay, bx, by = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1]
-    cx, cy = screen[c, 0], screen[c, 1]
+def _slopes(
+    screen: NDArray[np.float32], a: int, b: int, c: int
+) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """The first corner, and what a pixel's step in x and y adds to the shares of b and c."""
+    per_area = _F32(1) / _area(screen, a, b, c)
+    ax, ay = screen[a, 0], screen[a, 1]
     return (
-        max(math.ceil(min(ax, bx, cx)), 0),
-        min(math.floor(max(ax, bx, cx)) + 1, shape[1]),
-        max(math.ceil(min(ay, by, cy)), 0),
-        min(math.floor(max(ay, by, cy)) + 1, shape[0]),
+        ax,
+        ay,
+        (screen[c, 1] - ay) * per_area,
+        (ax - screen[c, 0]) * per_area,
+        (ay - screen[b, 1]) * per_area,
+        (screen[b, 0] - ax) * per_area,
     )
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
-def _shares(  # noqa: PLR0917 (numba has no keyword-only arguments)
-    screen: NDArray[np.float32], a: int, b: int, c: int, per_area: float, x: int, y: int
-) -> tuple[float, float, float]:
-    """Barycentric shares of a pixel in the three corners; one is negative outside."""
-    ax, ay = screen[a, 0], screen[a, 1]
-    dx, dy = _F32(x) - ax, _F32(y) - ay
-    q = (dx * (screen[c, 1] - ay) - (screen[c, 0] - ax) * dy) * per_area
-    r = ((screen[b, 0] - ax) * dy - dx * (screen[b, 1] - ay)) * per_area
-    return _F32(1) - q - r, q, r
+def _corners(
+    table: NDArray[np.float32], column: int, a: int, b: int, c: int
+) -> tuple[Any, Any, Any]:
+    """A value at the first corner, and what the shares of b and c add to it."""
+    first = table[a, column]
+    return first, table[b, column] - first, table[c, column] - first
+
+
+@njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+def _box(
+    screen: NDArray[np.float32], a: int, b: int, c: int, shape: tuple[int, int]
+) -> tuple[Any, Any, Any, Any]:
+    """First and past-the-end column and row of a triangle, within the image."""
+    ax, ay, bx, by = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1]
+    cx, cy = screen[c, 0], screen[c, 1]
+    return (
+        max(np.int32(min(ax, bx, cx) + _NEARLY_ONE), 0),
+        min(np.int32(max(ax, bx, cx)) + 1, shape[1]),
+        max(np.int32(min(ay, by, cy) + _NEARLY_ONE), 0),
+        min(np.int32(max(ay, by, cy)) + 1, shape[0]),
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Renderer"]
 
 _TOWARD_LIGHT: Final = (np.array([-0.35, -0.5, -0.8]) / 1.0062).astype(np.float32)
-_AMBIENT: Final = 0.55
-_LIGHT_STRENGTH: Final = 1.12
+_AMBIENT: Final = 0.75
+"""The portrait is shaded already; more directed light would shade it twice."""
+_LIGHT_STRENGTH: Final = 1.06
 _HELD_BACK_MM: Final = np.float32(10_000)
 """Added to the inner layer's depth, in the test of what is nearer only."""
 

@@ -109,7 +109,10 @@ class SimulatedRig:
     ) -> None:
         self._sizes = {**_SIZES, **(sizes or {})}
         self._rates_hz = {**_RATES_HZ, **(rates_hz or {})}
-        _check(seconds, lighting, pace, self._sizes, self._rates_hz)
+        _choose("lighting", lighting, get_args(LightingName))
+        _choose("pace", pace, get_args(Pace))
+        _check_streams(self._sizes, self._rates_hz)
+        _check_numbers(seconds, depth_mm_per_count, drop_share)
         self._seed, self._seconds, self._pace = seed, seconds, pace
         self._subject_code = subject_code or f"seed-{seed}"
         self._lighting, self._take_number = lighting, take
@@ -299,22 +302,29 @@ class SimulatedRig:
         )
 
 
-def _check(
-    seconds: float,
-    lighting: str,
-    pace: str,
-    sizes: Mapping[StreamName, tuple[int, int]],
-    rates_hz: Mapping[StreamName, float],
+def _check_streams(
+    sizes: Mapping[StreamName, tuple[int, int]], rates_hz: Mapping[StreamName, float]
 ) -> None:
-    """Raises CommandError for options that cannot be."""
-    _choose("lighting", lighting, get_args(LightingName))
-    _choose("pace", pace, get_args(Pace))
+    """Raises CommandError for streams, sizes or rates that cannot be."""
     for stream in (*sizes, *rates_hz):
         _choose("stream", stream, STREAM_NAMES)
-    if not seconds > 0:
-        raise CommandError(f"simulated rig: {seconds} seconds cannot be. Ask for more than 0")
     if min(rates_hz.values()) <= 0 or min(min(size) for size in sizes.values()) < 1:
         raise CommandError("simulated rig: rates and sizes must be above 0. Correct them")
+
+
+def _check_numbers(seconds: float, depth_mm_per_count: float, drop_share: float) -> None:
+    """Raises CommandError for numbers that cannot be."""
+    if not seconds > 0:
+        raise CommandError(f"simulated rig: {seconds} seconds cannot be. Ask for more than 0")
+    if not depth_mm_per_count > 0:
+        raise CommandError(
+            f"simulated rig: {depth_mm_per_count} millimetres a count cannot be. "
+            f"Give more than 0, for example 0.25"
+        )
+    if not 0 <= drop_share < 1:
+        raise CommandError(
+            f"simulated rig: a drop share of {drop_share} cannot be. Give 0 or more, but below 1"
+        )
 
 
 def _choose(option: str, given: str, allowed: tuple[str, ...]) -> None:
