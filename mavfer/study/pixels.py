@@ -120,7 +120,7 @@ def compress(frame: Pixels, codec: Codec) -> bytes:
 
 
 def restore_frame(
-    chunk: memoryview, out: Pixels, *, predictor: int, is_raw: bool, previous: Pixels | None
+    chunk: memoryview, out: Pixels, *, predictor: int, previous: Pixels | None
 ) -> None:
     """Writes the pixels of one frame into `out`.
 
@@ -128,19 +128,16 @@ def restore_frame(
         chunk: The frame's bytes in the file.
         out: (H, W) or (H, W, channels), contiguous; not the same memory as `previous`.
         predictor: Code of the frame's group.
-        is_raw: The chunk is not compressed.
         previous: Pixels of the frame before, for the predictor time; None where this frame is the
             first of its group.
 
     Raises:
         ValueError, RuntimeError: The bytes are not a chunk of this size.
     """
-    if is_raw:
-        out[...] = np.frombuffer(chunk, dtype=out.dtype).reshape(out.shape)
-    else:
-        blosc.decompress(chunk, out)
     if predictor == NONE:
+        out[...] = np.frombuffer(chunk, dtype=out.dtype).reshape(out.shape)
         return
+    blosc.decompress(chunk, out)
     scratch = scratch_frames(out.shape, out.dtype)[0]
     _unfold(out, scratch)
     if predictor == ROWS or previous is None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import h5py
 import numpy as np
@@ -16,9 +14,9 @@ from mavfer.errors import DataError, InvalidArray, InvalidFile
 from mavfer.files import replacing
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.descriptors import forget
-from mavfer.study.pixels import BLOSC_FILTER, FORMULA, MASK_CODEC, NONE, compress, encode_group
+from mavfer.study.shard_header import ShardHeader
+from mavfer.study.shard_streams import MaskWriter, StreamWriter
 from mavfer.study.shards import Shard
-from mavfer.study.study import software_versions, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,79 +25,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mavfer.study.pixels import Pixels, Profile
 
 __all__ = ["ShardHeader", "ShardWriter"]
 
-_INDEX_ROW: Final = np.dtype([("offset", "<u8"), ("length", "<u4"), ("crc32", "<u4")])
 # Without a chunk cache a full disk fails in the call that writes; with one it fails while HDF5
 # closes the file, which can end the process.
 _FILE_OPTIONS: Final[dict[str, Any]] = {"libver": ("earliest", "v108"), "rdcc_nbytes": 0}
 _COLUMN_CHUNK_BYTES: Final = 1 << 20
-
-
-@dataclass(frozen=True)
-class ShardHeader:
-    """What a shard says about itself besides its frames."""
-
-    session: str
-    subject: str
-    kind: Literal["video", "stills", "simulated"]
-    alignment: str
-    """Preset of the crops."""
-    inputs_sha256: str
-    """What the shard was made from and how."""
-    landmark_model_sha256: str = ""
-    """Empty where no model was used."""
-    configuration: Mapping[str, Any] = field(default_factory=dict)
-    """Every option in force."""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of every file read."""
-    synchronisation: Mapping[str, Any] = field(default_factory=dict)
-    """Clock fits and pairing of each stream."""
-    tracks: list[dict[str, Any]] = field(default_factory=list)
-    """Stretches in which a face was followed."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """The session's settings."""
-    calibration: Mapping[str, Any] | None = None
-    """The calibration in force."""
-    packages: tuple[str, ...] = ()
-    """Packages besides mavfer's own whose versions are recorded."""
-    profile: Profile = "fast"
-    group_size: int = 8
-    """Frames a group."""
-
-    def attributes(self) -> dict[str, Any]:
-        """Attributes of the file, all but the number of frames."""
-        return {
-            "format": "mavfer.shard",
-            "version": 1,
-            "session": self.session,
-            "subject": self.subject,
-            "kind": self.kind,
-            "group_size": self.group_size,
-            "profile": self.profile,
-            "formula": FORMULA,
-            "color_unit": "RGB",
-            "depth_unit": "millimetre",
-            "thermal_unit": "centikelvin",
-            "alignment": self.alignment,
-            "landmark_model_sha256": self.landmark_model_sha256,
-            "inputs_sha256": self.inputs_sha256,
-            "created_utc": utc_now(),
-        }
-
-    def documents(self) -> dict[str, Any]:
-        """JSON documents by name."""
-        return {
-            "configuration": dict(self.configuration),
-            "inputs": dict(self.inputs),
-            "synchronisation": dict(self.synchronisation),
-            "tracks": self.tracks,
-            "settings": dict(self.settings),
-            "calibration": None if self.calibration is None else dict(self.calibration),
-            "versions": software_versions(*self.packages),
-        }
 
 
 class ShardWriter:
@@ -118,8 +50,8 @@ class ShardWriter:
         self._stack = ExitStack()
         self._part = path  # until the block is entered
         self._file: h5py.File | None = None
-        self._streams: dict[StreamName, _StreamWriter] = {}
-        self._masks: dict[StreamName, _StreamWriter] = {}
+        self._streams: dict[StreamName, StreamWriter] = {}
+        self._masks: dict[StreamName, StreamWriter] = {}
         self._is_finished = False
 
     def __enter__(self) -> Self:
@@ -249,9 +181,9 @@ class ShardWriter:
         file, header = self._opened(), self.header
         for name in STREAM_NAMES:
             if name in pixels:
-                self._streams[name] = _StreamWriter(file, name, pixels[name], header)
+                self._streams[name] = StreamWriter(file, name, pixels[name], header)
         for name in masks:
-            self._masks[name] = _MaskWriter(file, f"masks/{name}", masks[name], header)
+            self._masks[name] = MaskWriter(file, f"masks/{name}", masks[name], header)
 
     def _write_group(self) -> None:
         """Writes the group of every stream back to back, so that a clip is one stretch of bytes."""
@@ -295,74 +227,6 @@ class ShardWriter:
         if pixels["color"].shape[1:] != first:
             message = f"{self.path}: crops of {pixels['color'].shape[1:]} after crops of {first}"
             raise InvalidArray(message)
-
-
-class _StreamWriter:
-    """Gathers the frames of one dataset and writes them a group at a time."""
-
-    def __init__(self, file: h5py.File, name: str, like: Pixels, header: ShardHeader) -> None:
-        self.frame_shape: tuple[int, ...] = like.shape[1:]
-        self.profile: Profile = header.profile
-        self.frames = 0
-        self._group = np.empty((header.group_size, *self.frame_shape), like.dtype)
-        self._filled = 0
-        self._predictors: list[int] = []
-        self._lengths: list[int] = []
-        self._crcs: list[int] = []
-        filters = {} if self._is_plain() else {"compression": BLOSC_FILTER}
-        self._dataset = file.create_dataset(
-            name,
-            shape=(0, *self.frame_shape),
-            maxshape=(None, *self.frame_shape),
-            chunks=(1, *self.frame_shape),
-            dtype=like.dtype,
-            fillvalue=None,
-            **filters,
-        )
-
-    def take(self, frames: Pixels) -> None:
-        self._group[self._filled : self._filled + len(frames)] = frames
-        self._filled += len(frames)
-        self.frames += len(frames)
-
-    def write_group(self) -> None:
-        predictor, chunks = self._encoded(self._group[: self._filled])
-        self._dataset.resize(self.frames, axis=0)
-        corner = (0,) * len(self.frame_shape)
-        for row, chunk in enumerate(chunks, start=self.frames - len(chunks)):
-            self._dataset.id.write_direct_chunk((row, *corner), chunk)
-            self._lengths.append(len(chunk))
-            self._crcs.append(zlib.crc32(chunk))
-        self._predictors.append(predictor)
-        self._filled = 0
-
-    def write_index(self, file: h5py.File, name: str) -> None:
-        table = np.zeros(self.frames, _INDEX_ROW)
-        table["length"] = self._lengths
-        table["crc32"] = self._crcs
-
-        def place(chunk: Any) -> None:
-            table["offset"][chunk.chunk_offset[0]] = chunk.byte_offset
-
-        self._dataset.id.chunk_iter(place)
-        file[f"index/{name}"] = table
-        file[f"index/{name}_predictor"] = np.array(self._predictors, np.uint8)
-
-    def _is_plain(self) -> bool:
-        return self.profile == "raw"
-
-    def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
-        return encode_group(frames, self.profile)
-
-
-class _MaskWriter(_StreamWriter):
-    """The same for masks: a few bits that need no prediction and compress to nearly nothing."""
-
-    def _is_plain(self) -> bool:
-        return False
-
-    def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
-        return NONE, [compress(frame, MASK_CODEC) for frame in frames]
 
 
 def _require(array: Any, shape: tuple[int, ...], dtype: str, where: str) -> None:

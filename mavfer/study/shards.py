@@ -17,7 +17,7 @@ from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound, WrongVersion
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.descriptors import FileIdentity, read_bytes, will_need
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
-from mavfer.study.pixels import NONE, PREDICTORS, TIME, restore_frame, scratch_frames
+from mavfer.study.pixels import PREDICTORS, TIME, restore_frame, scratch_frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,7 +230,6 @@ class Shard:
                     chunks[turn],
                     target,
                     predictor=predictor,
-                    is_raw=predictor == NONE,
                     previous=previous,
                 )
             except (ValueError, RuntimeError) as error:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mavfer.files import sha256_of, write_csv, write_json
-from mavfer.study.shard_writer import ShardHeader, ShardWriter
+from mavfer.study.shard_header import ShardHeader
+from mavfer.study.shard_writer import ShardWriter
 from mavfer.study.study import Study, software_versions, utc_now
 
 QUALITY = [

@@ -22,13 +22,11 @@ def groups(draw):
     return draw(hnp.arrays(dtype, shape, elements=values))
 
 
-def decode(chunks, predictor, like, *, is_raw):
+def decode(chunks, predictor, like):
     out = np.full_like(like, 77)
     for number, chunk in enumerate(chunks):
         previous = out[number - 1] if predictor == TIME and number else None
-        restore_frame(
-            memoryview(chunk), out[number], predictor=predictor, is_raw=is_raw, previous=previous
-        )
+        restore_frame(memoryview(chunk), out[number], predictor=predictor, previous=previous)
     return out
 
 
@@ -38,9 +36,7 @@ def test_a_group_comes_back_exactly(frames, profile):
     predictor, chunks = encode_group(frames, profile)
 
     assert len(chunks) == len(frames)
-    np.testing.assert_array_equal(
-        decode(chunks, predictor, frames, is_raw=profile == "raw"), frames
-    )
+    np.testing.assert_array_equal(decode(chunks, predictor, frames), frames)
 
 
 @settings(max_examples=60, deadline=None)
@@ -51,7 +47,7 @@ def test_each_predictor_is_exact_also_where_it_is_not_chosen(frames, predictor):
     chunks = [pixels._by_rows(frames, 0, codec)]
     chunks += [encode(frames, number, codec) for number in range(1, len(frames))]
 
-    np.testing.assert_array_equal(decode(chunks, predictor, frames, is_raw=False), frames)
+    np.testing.assert_array_equal(decode(chunks, predictor, frames), frames)
 
 
 def test_the_fold_follows_the_documented_table():
@@ -90,6 +86,4 @@ def test_bytes_that_are_no_chunk_are_refused():
     out = np.empty((4, 4), np.uint8)
 
     with pytest.raises((ValueError, RuntimeError), match=r"blosc|[Bb]uffer|header|bytes|size"):
-        restore_frame(
-            memoryview(b"\x02\x01nonsense" * 3), out, predictor=ROWS, is_raw=False, previous=None
-        )
+        restore_frame(memoryview(b"\x02\x01nonsense" * 3), out, predictor=ROWS, previous=None)
