@@ -64,10 +64,11 @@ class HeadModel:
         Raises:
             NotAligned: Too little depth in the region to carry a head by.
         """
-        depth = depth_mm.astype(np.float64)
-        rays = pixel_rays(camera).astype(np.float64)
+        rows, columns = _bounds(region)
+        depth = depth_mm[rows, columns].astype(np.float64)
+        rays = pixel_rays(camera, rows, columns).astype(np.float64)
         surface = np.concatenate([rays * depth[..., None], depth[..., None]], axis=2)
-        row, column = _candidates(depth, region)
+        row, column = _candidates(depth, region[rows, columns])
         normals = _normals(surface, depth, row, column)
         points = surface[row, column]
         facing = (normals * points).sum(axis=1) / np.linalg.norm(points, axis=1)
@@ -199,6 +200,16 @@ def carry_landmarks(
         color_camera: The color camera.
     """
     return color_camera.project(points_mm @ motion[:3, :3].T + motion[:3, 3])
+
+
+def _bounds(region: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Rows and columns that hold a region and what its normals need around it."""
+    bounds = []
+    for axis in (1, 0):
+        inside = np.flatnonzero(region.any(axis=axis))
+        first, last = (inside[0], inside[-1]) if inside.size else (0, 0)
+        bounds.append(slice(max(0, int(first) - _NORMAL_REACH), int(last) + _NORMAL_REACH + 1))
+    return bounds[0], bounds[1]
 
 
 def _candidates(

@@ -36,6 +36,8 @@ _FAR_MM: Final = 6000.0
 _MARGIN: Final = 6
 _GRID_CELLS: Final = 16
 _OCCLUSION_MM: Final = 15.0
+_OCCLUSION_SHARE: Final = 0.02
+"""A surface hides what lies 15 mm behind it, or 2 % of its distance where depth is noisier."""
 _LONGEST_GAP: Final = 24
 """Pixels of the crop, about 2 cm of face in a 224-pixel crop."""
 _GAP_STEP_MM: Final = 25.0
@@ -142,7 +144,9 @@ def register_thermal(
         thermal_centikelvin.shape,
     )
     reach = _reach(thermal_camera, color_camera, crop_matrix)
-    crop, mask = kernels.look_up(thermal_centikelvin, seen, is_filled, _OCCLUSION_MM, reach)
+    crop, mask = kernels.look_up(
+        thermal_centikelvin, seen, is_filled, _OCCLUSION_MM, _OCCLUSION_SHARE, reach
+    )
     return crop, mask
 
 
@@ -281,10 +285,14 @@ def _crop_rays(
 def _reach(
     thermal_camera: CameraModel, color_camera: CameraModel, crop_matrix: NDArray[np.float64]
 ) -> int:
-    """Thermal pixels that a crop pixel covers to each side, so that the z-buffer has no holes."""
+    """Thermal pixels that a crop pixel covers to each side, so that the z-buffer has no holes.
+
+    0 where the crop is finer than the thermal picture: a wider reach would let the rim of a steep
+    cheek hide the cheek.
+    """
     crop_focal = color_camera.matrix[0, 0] * np.sqrt(abs(np.linalg.det(crop_matrix[:, :2])))
     per_pixel = thermal_camera.matrix[0, 0] / crop_focal
-    return int(np.clip(np.ceil(per_pixel / 2), 1, _MAX_REACH))
+    return int(np.clip(np.ceil((per_pixel - 1) / 2), 0, _MAX_REACH))
 
 
 def _require_frame(stream: str, frame: NDArray[np.uint16], camera: CameraModel) -> None:

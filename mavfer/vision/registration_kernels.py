@@ -321,6 +321,7 @@ def look_up(
     seen: NDArray[np.float32],
     is_filled: NDArray[np.bool_],
     tolerance_mm: float,
+    tolerance_share: float,
     reach: int,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Temperatures of the crop's pixels where the thermal camera sees them, and mask.
@@ -336,7 +337,8 @@ def look_up(
             u, v, z = _point(seen, row, column)
             if z <= 0:
                 continue
-            if z > nearest[int(v + 0.5), int(u + 0.5)] + tolerance_mm:
+            front = nearest[int(v + 0.5), int(u + 0.5)]
+            if z - front > max(tolerance_mm, tolerance_share * front):
                 mask[row, column] = OCCLUDED
                 continue
             value = _bilinear(thermal, u, v)

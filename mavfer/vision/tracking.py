@@ -42,6 +42,10 @@ _SEARCH_EVERY: Final = 3
 _FLOW_ROI: Final = 160
 _FLOW_MARGIN: Final = 40
 _CONTRAST_CELLS: Final = 24
+_BAND_ROWS: Final = 25
+"""A tenth of the picture for the flow: narrower than a lamp's bands, wider than a mouth."""
+_STEADY_LIGHT: Final = 0.015
+"""In steady light rows change less than this, by motion, and are better left alone."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ class FaceTracker:
         if self._track is None:
             return self._search(gray)
         if self._frame % _COUNT_EVERY == 0:
-            self._n_faces = max(1, len(self._finder.find(gray)))
+            self._n_faces = _count(self._finder.find(gray))
         return self._follow(gray, self._track)
 
     def _search(self, gray: NDArray[np.uint8]) -> FaceObservation:
@@ -111,7 +115,7 @@ class FaceTracker:
         if self._lost_frames > _SEARCH_EAGERLY and self._lost_frames % _SEARCH_EVERY:
             return self._nothing()
         faces = self._finder.find(gray)
-        self._n_faces = len(faces)
+        self._n_faces = _count(faces) if faces else 0
         if not faces:
             return self._nothing()
         return self._start(gray, faces[0], np.nan)
@@ -196,6 +200,11 @@ class FaceTracker:
         return FaceObservation(landmarks, None, np.nan, self._n_faces, "none", np.nan)
 
 
+def _count(faces: list[Face]) -> int:
+    """Faces that are clear; at least one, the doubtful one that is followed."""
+    return max(1, sum(face.is_clear for face in faces))
+
+
 def _flow(
     before: NDArray[np.uint8],
     now: NDArray[np.uint8],
@@ -214,6 +223,7 @@ def _flow(
     side = _FLOW_ROI + 2 * _FLOW_MARGIN
     cut = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
     first, second = (cv2.warpAffine(image, matrix, (side, side), **cut) for image in (before, now))
+    second = _relit(first, second)
     start = (landmarks * matrix[0, 0] + matrix[:, 2]).astype(np.float32)
     end, status, _ = cv2.calcOpticalFlowPyrLK(
         first, second, start[:, None], None, winSize=(17, 17), maxLevel=2
@@ -226,6 +236,22 @@ def _flow(
         motion[:] = 0
     moved: NDArray[np.float64] = landmarks + motion / matrix[0, 0]
     return moved
+
+
+def _relit(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture of now with the rows as bright as before.
+
+    Flow takes all change for motion. Lamps that flicker light a rolling shutter in bands of rows,
+    which would drag the landmarks along.
+    """
+    cv2: Any = require("cv2", "preprocess")
+    rows = [cv2.reduce(image, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for image in (before, now)]
+    smooth = [cv2.blur(row, (1, _BAND_ROWS)) + 1 for row in rows]
+    gain = smooth[0] / smooth[1]
+    if np.percentile(np.abs(gain - 1), 75) < _STEADY_LIGHT:
+        return now
+    relit: NDArray[np.uint8] = np.clip(now * gain, 0, 255).astype(np.uint8)
+    return relit
 
 
 def _fuse(
