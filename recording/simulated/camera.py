@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from mavfer.errors import DeviceError
 from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag
+from recording.simulated.clocks import NS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from recording.simulated.sensors import Sensor
 
 __all__ = ["SimulatedCamera"]
-
-_NS_PER_SECOND = 1_000_000_000
 
 
 class SimulatedCamera:
@@ -55,9 +55,10 @@ class SimulatedCamera:
         return self._info
 
     def open(self) -> None:
-        """Makes the face and the sensor, and draws once, so that the first frame is not late."""
+        """Makes the face and the sensor, and draws twice, so that no frame waits for a compiler."""
         self._sensor = self._build_sensor()
         self._sensor.read_out(0)
+        self._sensor.read_out(len(self._schedule) - 1)  # dark takes begin lit
 
     def start(self) -> None:
         """Begins the take, unless another camera of the rig has begun it."""
@@ -91,12 +92,14 @@ class SimulatedCamera:
         self._end = min(self._end, max(exposed, self._next))
 
     def close(self) -> None:
-        """Forgets the sensor."""
+        """Forgets the sensor; the take ends with the last frame that was read."""
         self.stop()
         self._sensor = None
+        if self._start_ns is not None:
+            self._end = self._next if self._waiting is None else self._waiting.frame_number
 
     def dropped(self) -> NDArray[np.bool_]:
-        """Exposures (N,) whose frames were not delivered, up to the end of the take or `stop`."""
+        """Exposures (N,) whose frames were not delivered, as far as the camera ran."""
         return self._is_dropped[: self._end].copy()
 
     def _take_next(self, sensor: Sensor, start_ns: int) -> Frame:
@@ -120,7 +123,7 @@ class SimulatedCamera:
 
     def _skip_late(self, start_ns: int) -> None:
         """Drops exposures that should have arrived more than a frame's time ago."""
-        period_ns = int(_NS_PER_SECOND / self._info.rate_hz)
+        period_ns = int(NS_PER_SECOND / self._info.rate_hz)
         due_ns = time.monotonic_ns() - start_ns - period_ns
         first = int(np.searchsorted(self._schedule.arrival_ns[: self._end], due_ns))
         self._is_dropped[self._next : first] = True
@@ -128,19 +131,11 @@ class SimulatedCamera:
 
     def _deliver_in_time(self, frame: Frame, timeout_seconds: float) -> Frame | None:
         """Waits until a frame arrives, and stamps it; keeps it where that is after the timeout."""
-        wait_seconds = (frame.host_ns - time.monotonic_ns()) / _NS_PER_SECOND
+        wait_seconds = (frame.host_ns - time.monotonic_ns()) / NS_PER_SECOND
         if wait_seconds > timeout_seconds:
             self._waiting = frame
             time.sleep(timeout_seconds)
             return None
         self._waiting = None
         time.sleep(max(wait_seconds, 0))
-        return Frame(
-            pixels=frame.pixels,
-            host_ns=time.monotonic_ns(),
-            device_ns=frame.device_ns,
-            domain=frame.domain,
-            frame_number=frame.frame_number,
-            exposure_ns=frame.exposure_ns,
-            flags=frame.flags,
-        )
+        return dataclasses.replace(frame, host_ns=time.monotonic_ns())

@@ -38,6 +38,12 @@ _RELIEF_SMOOTHING: Final = 3.0
 _EYEBALL_BEHIND_MM: Final = 3.0
 _TEETH_BEHIND_MM: Final = 9.0
 
+# Grid lines: where a stretch begins and how far apart its lines are, in pixels of the photograph.
+_COLUMNS: Final = ((0.0, 6.0), (168.0, 2.0), (190.0, 1.5), (262.0, 2.0), (284.0, 6.0))
+_ROWS: Final = (
+    (0.0, 6.0), (74.0, 2.0), (93.0, 1.4), (110.0, 2.0), (134.0, 1.5), (166.0, 2.0), (190.0, 6.0),
+)  # fmt: skip
+
 _JAW_MM: Final = [98, 96, 92, 86, 74, 58, 42, 29, 24, 29, 42, 58, 74, 86, 92, 96, 98]
 _BROW_MM: Final = [52, 38, 30, 26, 24, 24, 26, 30, 38, 52]
 _NOSE_MM: Final = [26, 17, 8, 0, 17, 12, 10, 12, 17]
@@ -109,8 +115,7 @@ def head_positions(positions: NDArray[np.float64]) -> NDArray[np.float64]:
 @lru_cache(maxsize=1)
 def build_head() -> Head:
     """The mesh over the portrait; computed once a process."""
-    columns = _lines(0, 168, 284, PHOTO_WIDTH - 1)
-    rows = _lines(0, 74, 190, PHOTO_HEIGHT - 1)
+    columns, rows = _lines(_COLUMNS, PHOTO_WIDTH - 1), _lines(_ROWS, PHOTO_HEIGHT - 1)
     positions = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)  # (V, 2)
     texels = positions * TEXTURE_SCALE + (TEXTURE_SCALE - 1) / 2
     quads = _quads(len(rows), len(columns))
@@ -150,11 +155,14 @@ def _relief() -> RBFInterpolator:
     return RBFInterpolator(places, heights, smoothing=_RELIEF_SMOOTHING)
 
 
-def _lines(start: float, fine_start: float, fine_end: float, end: float) -> NDArray[np.float64]:
-    """Grid lines: 4/3 pixels apart over the face, about 6 elsewhere."""
-    before = np.linspace(start, fine_start, round((fine_start - start) / 6), endpoint=False)
-    fine = np.linspace(fine_start, fine_end, round((fine_end - fine_start) * 0.75), endpoint=False)
-    return np.concatenate([before, fine, np.linspace(fine_end, end, round((end - fine_end) / 6))])
+def _lines(stretches: tuple[tuple[float, float], ...], end: float) -> NDArray[np.float64]:
+    """Grid lines up to `end`; a stretch has its beginning and about the distance of its lines."""
+    starts = [start for start, _ in stretches]
+    parts = [
+        np.linspace(start, stop, round((stop - start) / step), endpoint=False)
+        for (start, step), stop in zip(stretches, [*starts[1:], end], strict=True)
+    ]
+    return np.concatenate([*parts, [end]])
 
 
 def _quads(rows: int, columns: int) -> NDArray[np.int32]:

@@ -125,9 +125,9 @@ def draw_color(  # noqa: PLR0917 (numba has no keyword-only arguments)
     """
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        if _area(screen, a, b, c) <= 0:
-            continue
         x0, x1, y0, y1 = _box(screen, a, b, c, nearest.shape)
+        if x0 >= x1 or y0 >= y1 or _area(screen, a, b, c) <= 0:
+            continue
         ax, ay, qx, qy, rx, ry = _slopes(screen, a, b, c)
         za, zq, zr = _corners(screen, 2, a, b, c)
         ua, uq, ur = _corners(texels, 0, a, b, c)
@@ -158,9 +158,9 @@ def draw_scalar(  # noqa: PLR0917 (numba has no keyword-only arguments)
     """Draws `values` (V,) into `image` (H, W) where the texture is opaque, with a depth test."""
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        if _area(screen, a, b, c) <= 0:
-            continue
         x0, x1, y0, y1 = _box(screen, a, b, c, nearest.shape)
+        if x0 >= x1 or y0 >= y1 or _area(screen, a, b, c) <= 0:
+            continue
         ax, ay, qx, qy, rx, ry = _slopes(screen, a, b, c)
         za, zq, zr = _corners(screen, 2, a, b, c)
         ua, uq, ur = _corners(texels, 0, a, b, c)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -215,6 +217,7 @@ def test_at_real_pace_a_short_timeout_gives_nothing_and_loses_nothing():
     camera.close()
 
     numbers = [frame.frame_number for frame in answers if frame is not None]
+    assert camera.dropped().tolist() == [False] * len(numbers)
     assert answers[0] is None
     assert numbers == list(range(len(numbers)))
     assert len(numbers) >= 1
@@ -260,3 +263,13 @@ def test_a_camera_that_was_not_opened_says_so():
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(CommandError, match=message):
         small_rig(**options)
+
+
+def test_the_package_is_imported_without_any_extra():
+    heavy = "{'numba', 'cv2', 'skimage', 'dlib'}"
+    code = f"import sys, recording.simulated; print(sorted({heavy} & set(sys.modules)))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert answer.stdout.strip() == "[]"
