@@ -337,11 +337,11 @@ def look_up(
             u, v, z = _point(seen, row, column)
             if z <= 0:
                 continue
-            front = nearest[int(v + 0.5), int(u + 0.5)]
-            if z - front > max(tolerance_mm, tolerance_share * front):
+            front = z - max(tolerance_mm, tolerance_share * z)
+            if nearest[int(v + 0.5), int(u + 0.5)] < front:
                 mask[row, column] = OCCLUDED
                 continue
-            value = _bilinear(thermal, u, v)
+            value = _bilinear(thermal, nearest, front, u, v)
             if value > 0:
                 crop[row, column] = np.uint16(value + 0.5)
                 mask[row, column] = INTERPOLATED if is_filled[row, column] else MEASURED
@@ -349,15 +349,20 @@ def look_up(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _bilinear(image: NDArray[np.uint16], x: float, y: float) -> float:
-    """Value between the four pixels around (x, y) that are not 0; 0 where most are."""
+def _bilinear(
+    image: NDArray[np.uint16], nearest: NDArray[np.float32], front: float, x: float, y: float
+) -> float:
+    """Value between the four pixels around (x, y); 0 where most of them do not count.
+
+    Pixels that are 0, or show something nearer than `front`, do not count.
+    """
     column, row = min(int(x), image.shape[1] - 2), min(int(y), image.shape[0] - 2)
     s, t = x - column, y - row
     total, weights = 0.0, 0.0
     for i in range(2):
         for j in range(2):
             value = image[row + i, column + j]
-            if value > 0:
+            if value > 0 and nearest[row + i, column + j] >= front:
                 weight = (t if i else 1 - t) * (s if j else 1 - s)
                 total += weight * value
                 weights += weight
