@@ -18,10 +18,10 @@ from recording.recovery import mend_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import h5py
     from numpy.typing import NDArray
 
     from mavfer.streams import StreamName
+    from mavfer.study.streams_file import StreamsFile
 
 __all__ = ["AuditReport", "StreamReport", "audit_session", "inspect_session"]
 
@@ -134,7 +134,7 @@ def _verdict(session: Session, problems: list[str]) -> Verdict:
     return "recovered" if session.state == "recovered" else "ok"
 
 
-def _count_pixels(session: Session, file: h5py.File) -> dict[StreamName, int]:
+def _count_pixels(session: Session, file: StreamsFile) -> dict[StreamName, int]:
     """Frames of each stream whose pixels are in the files."""
     counts: dict[StreamName, int] = {}
     for stream in session.streams:
@@ -148,14 +148,14 @@ def _count_pixels(session: Session, file: h5py.File) -> dict[StreamName, int]:
     return counts
 
 
-def _stored_frames(frames: h5py.Dataset) -> int:
+def _stored_frames(frames: Any) -> int:
     """Frames that were written; one that was made room for and never filled does not count."""
     stored: int = min(frames.shape[0], frames.id.get_num_chunks())
     return stored
 
 
 def _inspect_stream(
-    stream: StreamName, file: h5py.File, pixels: int, problems: list[str]
+    stream: StreamName, file: StreamsFile, pixels: int, problems: list[str]
 ) -> StreamReport:
     name = f"/{stream}/times"
     host_ns = file[name]["host_ns"] if name in file else np.empty(0, np.int64)

@@ -16,10 +16,9 @@ from mavfer.study.video_copy import copy_packets, count_frames
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import h5py
-
     from mavfer.streams import StreamName
     from mavfer.study.session import Session
+    from mavfer.study.streams_file import StreamsFile
 
 __all__ = ["mend_files"]
 
@@ -47,12 +46,12 @@ def mend_files(session: Session) -> dict[StreamName, int]:
     return {stream: max(stamps[stream], pixels[stream]) - rows[stream] for stream in rows}
 
 
-def _stamps(file: h5py.File, stream: StreamName) -> int:
+def _stamps(file: StreamsFile, stream: StreamName) -> int:
     name = f"/{stream}/times"
     return file[name].shape[0] if name in file else 0
 
 
-def _readable_frames(file: h5py.File, stream: StreamName) -> int:
+def _readable_frames(file: StreamsFile, stream: StreamName) -> int:
     """Frames from the first one to the first that was never filled or cannot be unpacked."""
     frames = file[f"/{stream}/frames"]
     for index in range(frames.shape[0]):
@@ -75,7 +74,7 @@ def _mend_color(path: Path, frames: int) -> None:
             raise InvalidFile(message)
 
 
-def _mend_streams(file: h5py.File, path: Path, rows: dict[StreamName, int]) -> None:
+def _mend_streams(file: StreamsFile, path: Path, rows: dict[StreamName, int]) -> None:
     """Writes streams.h5 anew so that it opens normally, each stream cut to `rows`."""
     with replacing(path) as part:
         copy_streams(file, part, rows)
@@ -85,7 +84,7 @@ def _mend_streams(file: h5py.File, path: Path, rows: dict[StreamName, int]) -> N
 
 
 def _require_same(
-    before: h5py.File, after: h5py.File, rows: dict[StreamName, int], path: Path
+    before: StreamsFile, after: StreamsFile, rows: dict[StreamName, int], path: Path
 ) -> None:
     """Compares the mended file with the torn one, frame by frame in their packed form."""
     for stream, count in rows.items():

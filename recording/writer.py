@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from mavfer.study.streams_file import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from mavfer.streams import StreamName
     from mavfer.study.color_writer import ColorCodec
@@ -94,11 +96,11 @@ class TakeWriter:
             flags=frame.flags,
         )
         if stream == "color":
-            pixels = np.ascontiguousarray(frame.pixels, dtype=np.uint8)
+            pixels = cast("NDArray[np.uint8]", frame.pixels)
             self._color.append(pixels, frame.host_ns)
             self._streams.append_frame(stream, None, stamp)
         else:
-            counts = cast("np.ndarray[Any, np.dtype[np.uint16]]", frame.pixels)
+            counts = cast("NDArray[np.uint16]", frame.pixels)
             self._streams.append_frame(stream, counts, stamp)
 
     def drop(self, stream: StreamName, frame_number: int, host_ns: int, cause: str) -> None:

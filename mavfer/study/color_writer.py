@@ -9,12 +9,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
+
 from mavfer.errors import CommandError, require
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["COLOR_CODECS", "ColorCodec", "ColorWriter"]
@@ -99,7 +100,8 @@ class ColorWriter:
             self._first_ns = host_ns
         milliseconds = round((host_ns - self._first_ns) / _NANOSECONDS_A_MILLISECOND)
         self._last_pts = max(milliseconds, self._last_pts + 1)
-        frame = self._av.VideoFrame.from_numpy_buffer(pixels, format="rgb24")
+        whole = np.ascontiguousarray(pixels)
+        frame = self._av.VideoFrame.from_numpy_buffer(whole, format="rgb24")
         frame = self._converter.reformat(frame, format=self._pixel_format, threads=1)
         frame.pts, frame.time_base = self._last_pts, _MILLISECOND
         self._container.mux(self._stream.encode(frame))

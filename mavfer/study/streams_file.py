@@ -7,15 +7,15 @@ that whatever was written is readable when the recorder is killed.
 from __future__ import annotations
 
 import os
+import struct
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import h5py
 import hdf5plugin
 import numpy as np
 
-from mavfer.errors import InvalidFile
 from mavfer.streams import STREAM_NAMES
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 
@@ -36,6 +36,7 @@ __all__ = [
     "MARKERS",
     "STREAM_NUMBERS",
     "TIMES",
+    "StreamsFile",
     "StreamsWriter",
     "copy_streams",
     "event_row",
@@ -43,6 +44,9 @@ __all__ = [
     "stamp_row",
     "write_color_times",
 ]
+
+StreamsFile: TypeAlias = h5py.File
+"""An open streams.h5, for those who may not import h5py."""
 
 TIMES: Final = np.dtype(
     [
@@ -73,6 +77,9 @@ DROP_CAUSES: Final = {"device": 0, "link": 1, "queue": 2, "disk": 3}
 CLOCK_DOMAINS: Final = {"device": 0, "host": 1, "arrival": 2}
 """How tables spell the clock that device_ns was read from."""
 
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n\x03"
+_HEAD_BYTES: Final = 36
+_WRITTEN_IN_SWMR: Final = 0x04
 _ROWS_A_CHUNK: Final = 1024
 _BOUNDS: Final = ("v110", "v110")
 """The oldest layout that knows SWMR, so that HDF5 1.10 and later can read the file."""
@@ -147,17 +154,9 @@ def open_streams(path: Path) -> Iterator[h5py.File]:
         NotFound: There is no such file.
         InvalidFile: It is torn, or against its schema.
     """
-    try:
-        opened = open_hdf5(path)
-        file = opened.__enter__()
-    except InvalidFile:
-        opened = open_hdf5(path, swmr=True)
-        file = opened.__enter__()
-    try:
+    with open_hdf5(path, swmr=_has_open_writer(path)) as file:
         require_valid_hdf5(file, "streams", path)
         yield file
-    finally:
-        opened.__exit__(None, None, None)
 
 
 def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) -> None:
@@ -201,6 +200,25 @@ def event_row(host_ns: int, kind: str, text: str, stream: StreamName | None = No
     """One row of `EVENTS`; a text that is too long loses its end."""
     number = ALL_STREAMS if stream is None else STREAM_NUMBERS[stream]
     return np.array((host_ns, number, kind.encode()[:32], text.encode()[:128]), EVENTS)
+
+
+def _has_open_writer(path: Path) -> bool:
+    """True where the file's head says that a writer in SWMR mode has not closed it.
+
+    A file that ends before its own first metadata does not count: libhdf5 would read that again
+    and again, waiting for a writer to complete it.
+
+    Source: HDF5 File Format Specification 3.0, superblock version 3 (flags at byte 11, end of
+        file at bytes 28-35).
+    """
+    if not path.is_file():
+        return False
+    with path.open("rb") as handle:
+        head = handle.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES or not head.startswith(_SIGNATURE):
+        return False
+    flags, end_of_file = struct.unpack_from("<B16xQ", head, 11)
+    return bool(flags & _WRITTEN_IN_SWMR and path.stat().st_size >= end_of_file)
 
 
 def _create(

@@ -22,10 +22,8 @@ __all__ = [
 ]
 
 _LOSSLESS_OPTIONS: Final = {"level": "3", "slices": "4", "slicecrc": "1", "g": "1"}
-_EXACT_FORMATS: Final = {"pal8": "bgra", "rgb24": "bgr0", "bgr24": "bgr0", "gbrap": "bgra"}
-"""Layouts that FFV1 lacks, and one that holds the same numbers."""
-
 _PALETTE_BYTES: Final = 4
+_BYTE: Final = 8
 
 
 def count_frames(path: Path) -> int:
@@ -111,7 +109,7 @@ def transcode_losslessly(source: Path, target: Path, *, keep_sound: bool = True)
     with open_video(source) as container, _matroska(target) as output:
         picture = picture_stream(container, source)
         sounds = container.streams.audio[:1] if keep_sound else ()
-        layout = _EXACT_FORMATS.get(picture.codec_context.pix_fmt, picture.codec_context.pix_fmt)
+        layout = _exact_layout(picture.codec_context.format, source)
         twins = {picture.index: _lossless_picture(output, picture, layout)}
         for sound in sounds:
             twins[sound.index] = output.add_stream("flac", rate=sound.codec_context.sample_rate)
@@ -157,6 +155,17 @@ def _mux(output: Any, packet: Any, target: Path) -> None:
     except (av.error.ValueError, av.error.InvalidDataError, av.error.PatchWelcomeError) as error:
         message = f"{target}: Matroska does not take these packets ({error})"
         raise InvalidFile(message) from error
+
+
+def _exact_layout(layout: Any, source: Path) -> str:
+    """A layout of pixels that FFV1 has and that holds the same numbers as `layout`."""
+    av = require("av", "preprocess")
+    if layout.name in {known.name for known in av.Codec("ffv1", "w").video_formats}:
+        return str(layout.name)
+    if (layout.is_rgb or layout.has_palette) and max(c.bits for c in layout.components) <= _BYTE:
+        return "bgra"
+    message = f"{source}: pixels of the kind {layout.name} cannot be kept without loss"
+    raise InvalidFile(f"{message}. Convert the file to mp4 first")
 
 
 def _lossless_picture(output: Any, picture: Any, layout: str) -> Any:

@@ -1,0 +1,133 @@
+"""streams.h5: written in SWMR mode, read while it grows, whole or torn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mavfer.errors import InvalidFile, NotFound
+from mavfer.schema import load_schema
+from mavfer.study.hdf5 import describe, open_hdf5
+from mavfer.study.streams_file import (
+    DROPS,
+    EVENTS,
+    MARKERS,
+    TIMES,
+    StreamsWriter,
+    copy_streams,
+    event_row,
+    open_streams,
+    stamp_row,
+    write_color_times,
+)
+
+SHAPES = {"depth": (6, 8), "thermal": (4, 5)}
+
+
+def _counts(number, shape):
+    return np.random.default_rng(number).integers(0, 65536, shape, dtype=np.uint16)
+
+
+def _stamp(number):
+    return stamp_row(host_ns=number * 10, device_ns=number * 9, domain=0, frame_number=number)
+
+
+def _fill(writer, frames):
+    for number in range(frames):
+        writer.append_frame("color", None, _stamp(number))
+        for stream, shape in SHAPES.items():
+            writer.append_frame(stream, _counts(number, shape), _stamp(number))
+
+
+def test_what_is_appended_comes_back(tmp_path):
+    path = tmp_path / "streams.h5"
+    with StreamsWriter(path, "S01-001", SHAPES) as writer:
+        _fill(writer, 20)
+        writer.append_row("/markers", np.array((5, b"stimulus"), MARKERS))
+        writer.append_row("/drops", np.array((1, 3, 55, 2), DROPS))
+        writer.append_row("/events", event_row(7, "shutter_closed", "x" * 200, "thermal"))
+    with open_streams(path) as file:
+        for stream, shape in SHAPES.items():
+            assert np.array_equal(
+                file[f"/{stream}/frames"][:], [_counts(number, shape) for number in range(20)]
+            )
+            assert file[f"/{stream}/frames"].chunks == (1, *shape)
+        assert file["/color/times"]["host_ns"].tolist() == list(range(0, 200, 10))
+        assert file["/markers"][0]["label"] == b"stimulus"
+        assert file["/events"][0]["text"] == b"x" * 128
+        assert file["/drops"].shape == (1,)
+
+
+def test_a_file_can_be_read_while_it_grows(tmp_path):
+    path = tmp_path / "streams.h5"
+    with StreamsWriter(path, "S01-001", SHAPES) as writer:
+        _fill(writer, 5)
+        with open_hdf5(path, swmr=True) as file:
+            assert file["/depth/frames"].shape[0] == 5
+            assert np.array_equal(file["/depth/frames"][4], _counts(4, (6, 8)))
+
+
+def test_an_abandoned_file_holds_everything_that_was_written(tmp_path):
+    path = tmp_path / "streams.h5"
+    writer = StreamsWriter(path, "S01-001", SHAPES)
+    _fill(writer, 12)
+    writer.abandon()
+    writer.abandon()
+    with open_streams(path) as file:
+        assert file["/thermal/times"].shape == (12,)
+        assert np.array_equal(file["/thermal/frames"][11], _counts(11, (4, 5)))
+
+
+def test_an_abandoned_file_is_made_whole_by_copying(tmp_path):
+    torn, whole = tmp_path / "torn.h5", tmp_path / "whole.h5"
+    writer = StreamsWriter(torn, "S01-001", SHAPES)
+    _fill(writer, 12)
+    writer.append_row("/drops", np.array((1, 3, 55, 2), DROPS))
+    writer.abandon()
+    with open_streams(torn) as file:
+        copy_streams(file, whole, {"color": 10, "depth": 11, "thermal": 9})
+    with open_hdf5(whole) as file:
+        assert [file[f"/{s}/times"].shape[0] for s in ("color", "depth", "thermal")] == [10, 11, 9]
+        assert np.array_equal(file["/depth/frames"][10], _counts(10, (6, 8)))
+        assert file["/drops"]["frame_number"].tolist() == [3]
+
+
+def test_a_torn_file_is_told_as_such(tmp_path):
+    path = tmp_path / "streams.h5"
+    with StreamsWriter(path, "S01-001", SHAPES) as writer:
+        _fill(writer, 20)
+    path.write_bytes(path.read_bytes()[:900])
+
+    with (
+        pytest.raises(InvalidFile, match=r"streams\.h5: cannot be opened as HDF5"),
+        open_streams(path),
+    ):
+        pass
+    with pytest.raises(NotFound, match="no such file"), open_streams(tmp_path / "none.h5"):
+        pass
+
+
+def test_a_file_of_another_format_is_refused(tmp_path):
+    path = tmp_path / "streams.h5"
+    write_color_times(path, "S01-001", np.zeros(3, TIMES))
+    with open_hdf5(path) as file:
+        described = describe(file)
+
+    assert described["attributes"]["session"] == "S01-001"
+    path.unlink()
+    write_color_times(path, "not a session", np.zeros(3, TIMES))
+    with pytest.raises(InvalidFile, match="not a valid streams file"), open_streams(path):
+        pass
+
+
+def test_the_tables_are_those_of_the_schema():
+    members = load_schema("streams")["properties"]["members"]["properties"]
+    tables = {"/color/times": TIMES, "/markers": MARKERS, "/drops": DROPS, "/events": EVENTS}
+    for name, dtype in tables.items():
+        wanted = members[name]["properties"]["dtype"]["const"]
+        found = {
+            field: f"S{dtype[field].itemsize}" if dtype[field].kind == "S" else dtype[field].name
+            for field in dtype.names
+        }
+
+        assert found == wanted

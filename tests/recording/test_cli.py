@@ -1,0 +1,101 @@
+"""The verbs `record` and `audit`, with the simulated rig."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mavfer.errors import CommandError, NotFound
+from mavfer.study.session import Session
+from mavfer.study.truth import read_truth
+from recording.cli import register
+from recording.rigs import open_rig
+
+SMALL = [
+    *("--rig", "simulated", "--seconds", "1", "--pace", "fast"),
+    *("--size", "color=160x120", "--size", "depth=160x120", "--size", "thermal=80x64"),
+]
+
+
+@pytest.fixture(scope="module")
+def commands():
+    group = click.Group("mavfer")
+    register(group)
+    return group
+
+
+def _run(commands, *words):
+    return CliRunner().invoke(commands, [str(word) for word in words])
+
+
+def test_a_simulated_take_is_recorded_with_its_truth(commands, study):
+    result = _run(commands, "record", study.root, "--subject", "S01", *SMALL, "--json")
+    report = json.loads(result.stdout.splitlines()[-1])
+    folder = study.session_folder("S01-001")
+    session = Session.open(folder)
+    truth = read_truth(session.truth_path)
+
+    assert result.exit_code == 0, result.output
+    assert report["verdict"] == "ok"
+    assert session.document["kind"] == "simulated"
+    assert session.document["settings"]["rig"] == "simulated"
+    for stream in session.streams:
+        arrived = session.times(stream)["frame_number"]
+        lost = np.flatnonzero(truth.members[f"/{stream}/dropped"])
+        drops = session.drops["frame_number"][session.drops["stream"] == ("color", "depth",
+                                              "thermal").index(stream)]  # fmt: skip
+        inner = [n for n in lost if arrived[0] < n < arrived[-1]]
+
+        assert (
+            report["streams"][stream] | {"frames": len(arrived), "drops": len(inner)}
+            == (report["streams"][stream])
+        )
+        assert drops.tolist() == inner
+    assert study.calibration_path(session.calibration).is_file()
+
+    again = _run(commands, "audit", folder, "--json")
+
+    assert again.exit_code == 0
+    assert json.loads(again.stdout.splitlines()[-1])["verdict"] == "ok"
+
+
+def test_a_damaged_take_ends_an_audit_with_status_1(commands, study):
+    _run(commands, "record", study.root, "--subject", "S01", *SMALL)
+    folder = study.session_folder("S01-001")
+    (folder / "streams.h5").unlink()
+    result = _run(commands, "audit", folder, "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout.splitlines()[-1])["verdict"] == "damaged"
+    assert "streams.h5: no such file" in result.stdout
+
+
+def test_an_unknown_rig_is_refused_in_one_line(commands, study):
+    result = _run(commands, "record", study.root, "--subject", "S01", "--rig", "lab.toml",
+                  "--seconds", "1")  # fmt: skip
+
+    assert isinstance(result.exception, CommandError)
+    assert str(result.exception) == "unknown rig 'lab.toml'; known: simulated"
+    assert study.sessions() == []
+    with pytest.raises(CommandError, match="unknown rig 'webcam'; known: simulated"):
+        open_rig("webcam")
+
+
+@pytest.mark.parametrize(
+    "option", [("--rate", "thermal=fast"), ("--size", "color=big"), ("--size", "sound=1x1")]
+)
+def test_a_rate_or_size_that_cannot_be_is_told(commands, study, option):
+    result = _run(commands, "record", study.root, "--subject", "S01", *SMALL, *option)
+
+    assert isinstance(result.exception, CommandError)
+    assert result.exception.exit_code == 2
+
+
+def test_auditing_what_is_no_session_is_told(commands, tmp_path):
+    result = _run(commands, "audit", tmp_path)
+
+    assert isinstance(result.exception, NotFound)
