@@ -122,6 +122,7 @@ def record_take(
         _write_truth_of(rig, folder)
         report = _finish(folder, document)
         _tell_of_full_disk(lanes, folder)
+        _require_color_frames(lanes, folder)
     failures = {lane.stream: str(lane.failure) for lane in lanes if lane.failure is not None}
     return Take(folder.name, folder, report, _progress(lanes), failures)
 
@@ -198,6 +199,10 @@ def _require_written(lanes: Sequence[Lane], folder: Path) -> None:
     for lane in lanes:
         if lane.write_failure and not isinstance(lane.write_failure, DiskNearlyFull):
             raise _stopped_by_disk(folder, lane.write_failure) from lane.write_failure
+
+
+def _require_color_frames(lanes: Sequence[Lane], folder: Path) -> None:
+    """Raises where the take is over, called damaged, and worth nothing."""
     if not any(lane.frames for lane in lanes if lane.stream == "color"):
         reasons = "; ".join(str(lane.failure) for lane in lanes if lane.failure) or "no frame came"
         message = f"{folder}: no color frame was recorded ({reasons}). Check the camera, then retry"

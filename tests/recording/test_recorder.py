@@ -141,6 +141,8 @@ def test_a_take_without_a_color_frame_is_no_take(study):
     with pytest.raises(DeviceError, match=r"no color frame was recorded .the cable was pulled"):
         record_take(study, CountingRig(20, color={"fails_at": 0}), subject="S01")
 
+    assert Session.open(study.session_folder("S01-001")).state == "damaged"
+
 
 def test_a_rig_without_a_color_camera_is_refused(study):
     with pytest.raises(DeviceError, match="needs one color camera"):
