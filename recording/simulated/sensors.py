@@ -33,7 +33,7 @@ NOISE: Final[dict[str, dict[str, float]]] = {
         "white_lit": 2.0,
         "white_dark": 10.0,
         "shot_variance_per_level": 0.12,
-        "blotches_dark": 5.0,
+        "blotches_dark": 6.0,
         "blotch_pixels": 5.0,
         "blotch_seconds": 0.6,
     },
