@@ -56,7 +56,7 @@ class _Plan:
         return [f"{stream}={rate:g}" for stream, rate in rates.items()]
 
 
-_QUICK: Final = _Plan(subjects=4, seconds=10, rate_hz=15)
+_QUICK: Final = _Plan(subjects=4, seconds=8, rate_hz=15)
 _FULL: Final = _Plan(subjects=10, seconds=15, rate_hz=15)
 
 

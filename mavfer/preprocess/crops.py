@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mavfer.vision.alignment import warp_color
+from mavfer.vision.alignment import crop_matrix, warp_color
 from mavfer.vision.geometry import CameraModel
 from mavfer.vision.pose import head_pose, lift_from_crop, picture_pose
 from mavfer.vision.quality import CropQuality, measure_crop
@@ -100,12 +100,13 @@ class CropMaker:
         self._shape = preset.crop_shape(height, width)
         self._frame_shape = (height, width)
         self._timeline = timeline
+        self._preset = preset
         self._file = file
         self._registrar = Registrar(calibration, self._shape) if calibration else None
         self._camera = calibration.color if calibration else _assumed_camera(width, height)
         streams = session.document["streams"]
         self._mm_per_count = streams.get("depth", {}).get("depth_mm_per_count", 1.0)
-        self._radiometry = streams.get("thermal", {}).get("radiometry")
+        self._centikelvin = _centikelvin_of_counts(streams.get("thermal", {}).get("radiometry"))
 
     def make(self, frame: ColorFrame, matrix: NDArray[np.float64], following: Following) -> Crops:
         """The crops of one color frame and of the frames that go with it."""
@@ -117,8 +118,8 @@ class CropMaker:
             if has_face
             else np.zeros((*self._shape, 3), np.uint8)
         )
-        depth, depth_mask = self._depth(index, matrix if has_face else None)
-        thermal, thermal_mask = self._thermal(index, depth, matrix if has_face else None)
+        depth, depth_mask = self._depth(index, following if has_face else None)
+        thermal, thermal_mask = self._thermal(index, depth, following if has_face else None)
         quality = measure_crop(
             color,
             landmarks,
@@ -135,29 +136,51 @@ class CropMaker:
         return Crops(color, depth, thermal, depth_mask, thermal_mask, measures)
 
     def _depth(
-        self, index: int, matrix: NDArray[np.float64] | None
+        self, index: int, following: Following | None
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
         """Depth crop and mask; zeros where no frame goes with the color frame."""
         if "depth" not in self._timeline.pairings or self._registrar is None:
             return None, None
         counts = self._paired("depth", index)
-        if matrix is None or counts is None:
+        if following is None or counts is None:
             return self._nothing()
+        matrix = self._matrix_at("depth", index, following)
         return self._registrar.depth(counts, self._mm_per_count, matrix)
 
     def _thermal(
         self,
         index: int,
         depth: NDArray[np.uint16] | None,
-        matrix: NDArray[np.float64] | None,
+        following: Following | None,
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
         """Thermal crop and mask; zeros where no frame goes with the color frame."""
         if "thermal" not in self._timeline.pairings or self._registrar is None:
             return None, None
         counts = self._paired("thermal", index)
-        if matrix is None or counts is None or depth is None:
+        if following is None or counts is None or depth is None:
             return self._nothing()
-        return self._registrar.thermal(_centikelvin(counts, self._radiometry), depth, matrix)
+        matrix = self._matrix_at("thermal", index, following)
+        return self._registrar.thermal(self._centikelvin[counts], depth, matrix)
+
+    def _matrix_at(
+        self, stream: StreamName, index: int, following: Following
+    ) -> NDArray[np.float64]:
+        """The crop's matrix for where the face was when the paired frame was exposed.
+
+        The face moves on between two exposures: up to a pixel at 15 frames a second. Its track is
+        continuous, so it is read at the other stream's own time; where the neighbouring frame has
+        no face, it is taken to have stood still.
+        """
+        color_ns = self._timeline.color_ns
+        gap_ns = int(self._timeline.pairings[stream].gap_ns[index])
+        near = following.landmarks[index]
+        neighbour = index + (1 if gap_ns > 0 else -1)
+        if gap_ns == 0 or not 0 <= neighbour < len(color_ns):
+            return crop_matrix(near, self._preset)
+        share = gap_ns / int(color_ns[neighbour] - color_ns[index])
+        between = (1 - share) * near + share * following.landmarks[neighbour]
+        is_known = bool(np.isfinite(between).all()) and 0 <= share <= 1
+        return crop_matrix(between if is_known else near, self._preset)
 
     def _paired(self, stream: StreamName, index: int) -> NDArray[np.uint16] | None:
         """Raw counts of the frame that goes with a color frame; None where it cannot be used."""
@@ -229,11 +252,18 @@ def _quality_row(quality: CropQuality, following: Following, index: int) -> NDAr
     return np.array([row], QUALITY)
 
 
-def _centikelvin(counts: NDArray[np.uint16], radiometry: dict[str, Any]) -> NDArray[np.uint16]:
-    """Counts as centikelvin, 0 = none, by the constants that were stored with them."""
+def _centikelvin_of_counts(radiometry: dict[str, Any] | None) -> NDArray[np.uint16]:
+    """Centikelvin of every count there can be (65536,), by the constants stored with the stream.
+
+    Count 0 is 0: nothing was measured.
+    """
+    counts = np.arange(np.iinfo(np.uint16).max + 1)
+    if radiometry is None:
+        return counts.astype(np.uint16)
     kelvin = radiometry["kelvin_per_count"] * counts + radiometry["offset_kelvin"]
-    centikelvin = np.clip(np.rint(_CENTIKELVIN * kelvin), 0, np.iinfo(np.uint16).max)
-    return np.where(counts > 0, centikelvin, 0).astype(np.uint16)
+    table = np.clip(np.rint(_CENTIKELVIN * kelvin), 0, counts[-1]).astype(np.uint16)
+    table[0] = 0
+    return np.asarray(table)
 
 
 def _assumed_camera(width: int, height: int) -> CameraModel:

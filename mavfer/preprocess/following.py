@@ -73,8 +73,7 @@ class Following:
     @property
     def is_found(self) -> NDArray[np.bool_]:
         """(T,) True where the face is known, from color or from depth."""
-        found: NDArray[np.bool_] = np.isfinite(self.raw).all(axis=(1, 2))
-        return found
+        return np.asarray(np.isfinite(self.raw).all(axis=(1, 2)))
 
     def tracks(self) -> list[dict[str, Any]]:
         """Stretches without a break; first and last frame belong to them."""

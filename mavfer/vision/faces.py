@@ -8,6 +8,7 @@ fractions, the rounding shrinks to a fraction of a pixel, and the cost is the sa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -82,7 +83,7 @@ class FaceFinder:
     """
 
     def __init__(self, detection_width: int = _DETECTION_WIDTH) -> None:
-        self._detector: Any = require("dlib", "preprocess").get_frontal_face_detector()
+        self._detector = _load_detector()
         self._detection_width = detection_width
 
     def find(self, gray: NDArray[np.uint8], *, threshold: float = 0.0) -> list[Face]:
@@ -145,7 +146,7 @@ class LandmarkReader:
 
     def __init__(self, model: Path) -> None:
         dlib: Any = require("dlib", "preprocess")
-        self._predictor = dlib.shape_predictor(str(model))
+        self._predictor = _load_predictor(model)
         last = _READER_MARGIN + _READER_FACE - 1
         self._rectangle = dlib.rectangle(_READER_MARGIN, _READER_MARGIN, last, last)
 
@@ -161,6 +162,18 @@ class LandmarkReader:
         points = np.array([(part.x, part.y) for part in parts], dtype=np.float64)
         landmarks: NDArray[np.float64] = (points - matrix[:, 2]) / matrix[0, 0]
         return landmarks
+
+
+@cache
+def _load_detector() -> Any:
+    """Dlib's detector, built once a process."""
+    return require("dlib", "preprocess").get_frontal_face_detector()
+
+
+@cache
+def _load_predictor(model: Path) -> Any:
+    """Dlib's landmark reader, 100 MB that are read once a process."""
+    return require("dlib", "preprocess").shape_predictor(str(model))
 
 
 def box_from_landmarks(landmarks: NDArray[np.float64]) -> Box:

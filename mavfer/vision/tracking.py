@@ -34,6 +34,9 @@ _MOVED: Final = 0.2
 _POOR_AGREEMENT: Final = 0.04
 """Fresh landmarks and flow this far apart (median, in box widths) call for the detector."""
 _MIN_CONTRAST: Final = 6.0
+_BLIND_CONTRAST: Final = 2.5
+"""Of a whole frame: below it there is nothing to see, and no detector is asked. Frames in the light
+have 20 and more, frames of nothing but noise about 2."""
 _CONTRAST_LOSS: Final = 0.4
 """Light falling below this share of that at the last confirmation calls for the detector."""
 _SEARCH_EAGERLY: Final = 15
@@ -113,6 +116,9 @@ class FaceTracker:
         """Looks for a face in the whole frame."""
         self._lost_frames += 1
         if self._lost_frames > _SEARCH_EAGERLY and self._lost_frames % _SEARCH_EVERY:
+            return self._nothing()
+        if _spread(gray) < _BLIND_CONTRAST:
+            self._n_faces = 0
             return self._nothing()
         faces = self._finder.find(gray)
         self._n_faces = _count(faces) if faces else 0
@@ -276,6 +282,11 @@ def _contrast(gray: NDArray[np.uint8], box: Box) -> float:
     inside = gray[top : max(0, round(box.y + half)), left : max(0, round(box.x + half))]
     if inside.size == 0:
         return 0.0
+    return _spread(inside)
+
+
+def _spread(image: NDArray[np.uint8]) -> float:
+    """Spread of an image's gray levels after averaging over 1/24 of its sides."""
     cv2: Any = require("cv2", "preprocess")
-    cells = cv2.resize(inside, (_CONTRAST_CELLS, _CONTRAST_CELLS), interpolation=cv2.INTER_AREA)
+    cells = cv2.resize(image, (_CONTRAST_CELLS, _CONTRAST_CELLS), interpolation=cv2.INTER_AREA)
     return float(cells.std())

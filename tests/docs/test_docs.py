@@ -49,7 +49,7 @@ def commands(group, prefix=""):
             yield f"{prefix}{name}", command
 
 
-@pytest.mark.parametrize(("name", "command"), commands(verbs))
+@pytest.mark.parametrize(("name", "command"), list(commands(verbs)))
 def test_every_verb_is_documented_with_all_its_options(name, command):
     page = (ROOT / "docs" / "commands.md").read_text()
     options = [option for p in command.params for option in p.opts if option.startswith("--")]
@@ -58,9 +58,11 @@ def test_every_verb_is_documented_with_all_its_options(name, command):
     assert [option for option in options if option not in page] == []
 
 
-@pytest.mark.parametrize(("name", "command"), commands(verbs))
+@pytest.mark.parametrize(("name", "command"), list(commands(verbs)))
 def test_the_help_of_every_verb_ends_with_an_example(name, command):
-    assert f"Example: mavfer {name} " in " ".join(command.help.split())
+    text = f"{command.help} {command.epilog}"
+
+    assert f"Example: mavfer {name} " in " ".join(text.split())
 
 
 @pytest.mark.parametrize("name", [n for n in errors.__all__ if n != "require"])
