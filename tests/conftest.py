@@ -1,9 +1,12 @@
 """Skips are counted, listed, and refused in CI where they are not on the list."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # modules that tests share, such as journey.py
 
 ALLOWED_SKIPS = Path(__file__).parent / "allowed_skips.txt"
 
@@ -26,6 +29,14 @@ def real_media():
     if not folder:
         pytest.skip("MAVFER_REAL_MEDIA is not set")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def journey(tmp_path_factory):
+    """A study from the simulated camera to the shard; not to be changed."""
+    from journey import record_and_preprocess
+
+    return record_and_preprocess(tmp_path_factory.mktemp("journey") / "study")
 
 
 def allowed_reasons():
