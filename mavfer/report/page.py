@@ -184,7 +184,7 @@ def _synchronisation_section(dataset: Dataset) -> str:
             "frames share cannot be seen in stamps."
         )
     ]
-    example = next((rec for rec in dataset if rec.depth.is_there or rec.thermal.is_there), None)
+    example = next((rec for rec in dataset if _paired(rec)), None)
     if example is not None:
         parts += [f"<h3>Gaps of {html.text(example.session)}</h3>", _gap_figure(example)]
     worst = [_worst([line for line in lines if line[1] == name]) for name in STREAM_NAMES]
@@ -225,19 +225,18 @@ def _worst(lines: list[tuple[str, str, list[float | None]]]) -> Sequence[str]:
 
 def _gap_figure(rec: Recording) -> str:
     gaps, limits = {}, {}
-    for name in _OTHERS:
-        if rec.stream(name).is_there:
-            is_paired = rec.column(f"{name}_frame") >= 0
-            gap_ms = rec.column(f"{name}_gap_ns")[is_paired] / 1e6
-            gaps[name] = (rec.time_seconds[is_paired], gap_ms)
-            limits[name] = _limit_ms(rec, name)
+    for name, report in _paired(rec).items():
+        is_paired = rec.column(f"{name}_frame") >= 0
+        gap_ms = rec.column(f"{name}_gap_ns")[is_paired] / 1e6
+        gaps[name] = (rec.time_seconds[is_paired], gap_ms)
+        limits[name] = pair_limit_ns(1e9 / report["rate_hz"]) / 1e6
     return html.figure(plot_gaps(gaps, limits))
 
 
-def _limit_ms(rec: Recording, stream: str) -> float:
-    """Longest gap allowed, from the stream's own rate in the session."""
-    report = rec.shard.documents()["synchronisation"][stream]
-    return pair_limit_ns(1e9 / report["rate_hz"]) / 1e6
+def _paired(rec: Recording) -> dict[str, Any]:
+    """The synchronisation reports of the streams that were paired with color."""
+    reports = rec.shard.documents()["synchronisation"]
+    return {name: report for name, report in reports.items() if "pairing" in report}
 
 
 # Quality.

@@ -1,0 +1,69 @@
+import cv2
+import numpy as np
+import pytest
+
+from mavfer.errors import InvalidArray
+from mavfer.vision.pictures import (
+    brightened,
+    contact_sheet,
+    depth_picture,
+    encode_picture,
+    thermal_picture,
+)
+
+NOTHING = [236, 238, 241]
+
+
+def test_near_is_brighter_than_far():
+    depth = np.full((40, 40), 700, np.uint16)
+    depth[:, 20:] = 760
+    picture = depth_picture(depth).astype(int).sum(axis=2)
+
+    assert (picture[:, :20] > picture[:, 20:]).all()
+
+
+def test_warm_is_brighter_than_cold_and_the_same_in_every_frame():
+    warm = np.full((8, 8), 30715, np.uint16)
+    mixed = warm.copy()
+    mixed[:4] = 29815
+
+    assert (thermal_picture(mixed)[4:] == thermal_picture(warm)[4:]).all()
+    assert thermal_picture(mixed)[0, 0].sum() < thermal_picture(warm)[0, 0].sum()
+
+
+@pytest.mark.parametrize("picture_of", [depth_picture, thermal_picture])
+def test_what_was_not_measured_is_light_gray(picture_of):
+    crop = np.full((40, 40), 30000, np.uint16)
+    crop[3, 5] = 0
+
+    assert picture_of(crop)[3, 5].tolist() == NOTHING
+    assert (picture_of(np.zeros((40, 40), np.uint16)) == NOTHING).all()
+
+
+def test_dark_pictures_are_brightened_and_bright_ones_left_alone():
+    dark = np.full((10, 10, 3), 4, np.uint8)
+    bright = np.full((10, 10, 3), 240, np.uint8)
+
+    assert brightened(dark).mean() > 200
+    assert (brightened(bright) == bright).all()
+
+
+def test_a_contact_sheet_sets_pictures_in_rows():
+    red = np.zeros((30, 20, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+    sheet = contact_sheet([[red, red], [red]], tile=16)
+
+    assert sheet.shape == (36, 36, 3)
+    assert (sheet[:16, :16] == [255, 0, 0]).all()
+    assert (sheet[20:, 20:] == 255).all()
+
+
+def test_a_contact_sheet_of_nothing_is_refused():
+    with pytest.raises(InvalidArray, match="there is no picture to show"):
+        contact_sheet([], tile=16)
+
+
+def test_a_png_reads_back_as_it_was():
+    picture = np.random.default_rng(0).integers(0, 255, (9, 7, 3), np.uint8)
+    read = cv2.imdecode(np.frombuffer(encode_picture(picture, ".png"), np.uint8), cv2.IMREAD_COLOR)
+
+    assert (read[:, :, ::-1] == picture).all()
