@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 from mavfer.errors import InvalidArray
 
@@ -100,8 +99,24 @@ def _smooth_segment(
 def _filter(values: NDArray[Any], window: int) -> NDArray[Any]:
     """Values (N, ...) smoothed along time, the window shortened for short segments."""
     longest_odd = len(values) - (len(values) + 1) % 2
-    fitting = min(window, longest_odd)
-    if np.iscomplexobj(values):
-        return _filter(values.real, window) + 1j * _filter(values.imag, window)
-    result: NDArray[np.float64] = savgol_filter(values, fitting, _ORDER, axis=0, mode="interp")
-    return result
+    return _savitzky_golay(values, min(window, longest_odd))
+
+
+def _savitzky_golay(values: NDArray[Any], window: int) -> NDArray[Any]:
+    """Each of the values (N, ...) read off the parabola through the window (odd) around it.
+
+    The first and last half window are read off the parabola through the first and last window. It
+    is what `scipy.signal.savgol_filter` does, whose import would take a second of every run.
+    """
+    half = window // 2
+    terms = np.vander(np.arange(-half, half + 1), _ORDER + 1)
+    onto_parabola = terms @ np.linalg.pinv(terms)  # (window, window)
+    count = len(values) - window + 1
+    middle = sum(
+        weight * values[start : start + count] for start, weight in enumerate(onto_parabola[half])
+    )
+    first, last = (
+        onto_parabola[:half] @ values[:window],
+        onto_parabola[half + 1 :] @ values[-window:],
+    )
+    return np.concatenate([first, middle, last])

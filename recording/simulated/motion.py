@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 from mavfer.vision.geometry import rotation_from_euler
 from recording.simulated.expression import FIELDS, expression_weights
@@ -169,8 +169,12 @@ def _smooth_noise(rng: np.random.Generator, tau_seconds: float, length: int) -> 
 def _low_pass(latent: NDArray[np.float64], tau_seconds: float) -> NDArray[np.float64]:
     """First-order low-pass (N,), settled at the first value when the take begins."""
     keep = math.exp(-1 / (tau_seconds * TABLE_HZ))
-    out, _ = lfilter([1 - keep], [1, -keep], latent, zi=np.array([keep * latent[0]]))
-    return np.asarray(out)
+    levels = accumulate(
+        latent.tolist(),
+        lambda level, value: (1 - keep) * value + keep * level,
+        initial=float(latent[0]),
+    )
+    return np.array(list(levels)[1:])
 
 
 def _blinks(rng: np.random.Generator, seconds: float) -> NDArray[np.float64]:

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import savgol_filter
 
 from mavfer.errors import InvalidArray
 from mavfer.vision.mean_face import MEAN_FACE
-from mavfer.vision.smoothing import smooth_landmarks
+from mavfer.vision.smoothing import _savitzky_golay, smooth_landmarks
 
 
 def moving_face(frames=90, rate_hz=30):
@@ -91,3 +92,16 @@ def test_a_face_that_only_moves_evenly_is_left_as_it_is(frames, speed, scale):
 def test_flat_arrays_are_refused():
     with pytest.raises(InvalidArray, match=r"needs landmarks \(T, 68, 2\)"):
         smooth_landmarks(np.zeros((10, 136), np.float32))
+
+
+@given(
+    st.integers(2, 7), st.integers(0, 40), st.sampled_from([(), (3,)]), st.integers(0, 2**32 - 1)
+)
+def test_the_filter_is_that_of_savitzky_and_golay_as_scipy_has_it(half, more, shape, seed):
+    window = 2 * half + 1
+    values = np.random.default_rng(seed).normal(0, 100, (window + more, *shape))
+
+    ours = _savitzky_golay(values, window)
+
+    theirs = savgol_filter(values, window, 2, axis=0, mode="interp")
+    np.testing.assert_allclose(ours, theirs, atol=1e-9)

@@ -9,11 +9,13 @@ import time
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from mavfer.errors import CommandError, DeviceError
 from mavfer.vision.geometry import Calibration
 from recording.camera import ClockDomain, FrameFlag
 from recording.simulated import SimulatedRig
+from recording.simulated.motion import TABLE_HZ, _low_pass
 
 pytest.importorskip("numba")
 pytest.importorskip("cv2")
@@ -273,3 +275,13 @@ def test_the_package_is_imported_without_any_extra():
     )
 
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_skin_response_follows_as_a_first_order_low_pass():
+    latent = np.random.default_rng(0).normal(size=500)
+    keep = np.exp(-1 / (0.7 * TABLE_HZ))
+
+    followed = _low_pass(latent, 0.7)
+
+    theirs, _ = lfilter([1 - keep], [1, -keep], latent, zi=np.array([keep * latent[0]]))
+    np.testing.assert_allclose(followed, theirs, atol=1e-12)
