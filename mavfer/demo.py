@@ -11,14 +11,14 @@ import shlex
 import shutil
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import AlreadyThere, DataError, MavferError
 from mavfer.files import locked
-from mavfer.progress import progress
+from mavfer.progress import progress, say
 from mavfer.report import write_report
 from mavfer.study.session import Session
 from mavfer.study.study import Study
@@ -112,18 +112,23 @@ def _record(study: Study, plan: _Plan, run: Run) -> None:
         for code in plan.codes()
         if (missing := [light for light in _LIGHTINGS if (code, light) not in there])
     }
-    takes = sum(map(len, todo.values()))
-    if not takes:
+    count = sum(map(len, todo.values()))
+    if not count:
         return
     with (
         ProcessPoolExecutor(_WORKERS, mp_context=get_context("spawn")) as pool,
-        progress("record simulated subjects", takes, "take") as advance,
+        progress("record simulated subjects", count, "take") as advance,
     ):
-        waiting = [pool.submit(_run_all, run, commands) for commands in todo.values()]
-        for future in as_completed(waiting):
-            for command, printed in future.result():
-                _echo(command, printed)
+        # A subject's takes are numbered in the order in which they are recorded.
+        waiting = {pool.submit(_run, run, takes[0]): takes for takes in todo.values()}
+        while waiting:
+            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                done, *rest = waiting.pop(future)
+                _echo(done, future.result())
                 advance(1)
+                if rest:
+                    waiting[pool.submit(_run, run, rest[0])] = rest
 
 
 def _record_command(study: Study, plan: _Plan, code: str, lighting: str) -> list[str]:
@@ -156,13 +161,8 @@ def _remove_unfinished(study: Study) -> None:
             shutil.rmtree(folder)
 
 
-def _run_all(run: Run, commands: list[list[str]]) -> list[tuple[list[str], str]]:
-    """Runs commands one after the other in a worker; each with what it printed."""
-    return [(command, _run(run, command)) for command in commands]
-
-
 def _run(run: Run, command: list[str]) -> str:
-    """What `mavfer <command>` prints on stdout.
+    """In a worker: what `mavfer <command>` prints on stdout.
 
     Raises:
         DataError: It did not exit with 0; the message is its last line on stderr.
@@ -190,6 +190,4 @@ def _show(run: Run, command: list[str]) -> None:
 
 
 def _echo(command: list[str], printed: str) -> None:
-    print(f"$ {shlex.join(['mavfer', *command])}", file=sys.stderr)
-    sys.stderr.write(printed)
-    sys.stderr.flush()
+    say("\n".join([f"$ {shlex.join(['mavfer', *command])}", *printed.splitlines()]))

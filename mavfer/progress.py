@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["progress"]
+__all__ = ["progress", "say"]
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
@@ -36,6 +36,16 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
         lines = _Lines(title, total, unit)
         yield lines.advance
         lines.finish()
+
+
+def say(text: str) -> None:
+    """Prints a message on stderr, above the bar where one is shown."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr)
+    else:
+        print(text, file=sys.stderr, flush=True)
 
 
 def _advance_bar(bar: object, count: int) -> None:

@@ -1,12 +1,21 @@
 """Fixtures of mavfer's own tests."""
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-FACTORY = Path(__file__).parent / "shard_factory.py"
+from mavfer.cli import run
+from mavfer.study.study import Study
+
+HERE = Path(__file__).parent
+FACTORY = HERE / "shard_factory.py"
+FACE_FRAMES = 12
+
+sys.path.insert(0, str(HERE / "study"))
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +32,56 @@ def shard_factory():
 def study(shard_factory, tmp_path):
     """Three sessions of two subjects, 40 frames each; S01-002 has color only."""
     return shard_factory.make_study(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def face_video(tmp_path_factory):
+    """A face that moves, with sound: 12 frames of 320x240."""
+    from make_videos import make_video
+    from skimage import data
+
+    face = data.astronaut()[:240, 90:410]
+    pictures = [
+        np.ascontiguousarray(np.roll(face, (n // 4, n), (0, 1))) for n in range(FACE_FRAMES)
+    ]
+    path = tmp_path_factory.mktemp("videos") / "face.mp4"
+    return make_video(path, FACE_FRAMES, size=(320, 240), pictures=pictures, tone_seconds=0.3)
+
+
+@pytest.fixture(scope="session")
+def raw_study(tmp_path_factory, face_video):
+    """A study nothing was preprocessed in: S01-001 imported, P1-001 simulated. Do not change it."""
+    root = tmp_path_factory.mktemp("raw") / "study"
+    sizes = ("color=320x240", "depth=320x240", "thermal=160x120")
+    rates = ("color=10", "depth=10", "thermal=9")
+    record = [
+        *("record", str(root), "--subject", "P1", "--rig", "simulated", "--seconds", "1"),
+        *("--pace", "fast", "--seed", "3"),
+        *(word for size in sizes for word in ("--size", size)),
+        *(word for rate in rates for word in ("--rate", rate)),
+    ]
+    assert run(["init", str(root)]) == 0
+    assert run(["import-video", str(face_video), str(root), "--subject", "S01"]) == 0
+    assert run(record) == 0
+    return Study.open(root)
+
+
+@pytest.fixture(scope="session")
+def made_study(tmp_path_factory, raw_study):
+    """`raw_study` and its shards and media. Do not change it."""
+    root = tmp_path_factory.mktemp("made") / "study"
+    shutil.copytree(raw_study.root, root)
+    assert run(["preprocess", str(root)]) == 0
+    return Study.open(root)
+
+
+@pytest.fixture
+def raw_copy(raw_study, tmp_path):
+    """A copy of `raw_study` to break."""
+    return Study.open(Path(shutil.copytree(raw_study.root, tmp_path / "study")))
+
+
+@pytest.fixture
+def made_copy(made_study, tmp_path):
+    """A copy of `made_study` to break."""
+    return Study.open(Path(shutil.copytree(made_study.root, tmp_path / "study")))
