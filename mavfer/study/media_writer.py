@@ -33,9 +33,12 @@ TICKS_PER_SECOND: Final = 90_000
 
 _NANOSECONDS: Final = 1_000_000_000
 _TICK: Final = Fraction(1, TICKS_PER_SECOND)
+# As large and as near to the original (SSIM) as veryfast at crf 20, in 0.57 of its time: a plain
+# search for motion, but all that takes the blocks out of skin and walls.
 _ENCODER_OPTIONS: Final = {
-    "preset": "veryfast",
-    "crf": "20",
+    "preset": "ultrafast",
+    "x264-params": "cabac=1:8x8dct=1:subme=1:aq-mode=1:deblock=0,0",
+    "crf": "23",
     "bf": "0",  # a reordered frame would need an edit list, which browsers count differently
     "g": "9999",  # keyframes are placed by time, in `MediaWriter.write`
     "sc_threshold": "0",
