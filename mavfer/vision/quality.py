@@ -68,8 +68,8 @@ def measure_crop(
     small = cv2.resize(gray, (_BLUR_SIZE, _BLUR_SIZE), interpolation=cv2.INTER_AREA)
     return CropQuality(
         blur=float(cv2.Laplacian(small, cv2.CV_32F).var()),
-        brightness=float(gray[hull].mean()),
-        saturation=float((color_crop[hull] >= _SATURATED).any(axis=1).mean()),
+        brightness=cv2.mean(gray, hull.view(np.uint8))[0],
+        saturation=_share(np.maximum.reduce(cv2.split(color_crop)) >= _SATURATED, hull),
         inside=_inside_share(hull, crop_matrix, frame_shape),
         depth_coverage=_coverage(depth_crop, hull),
         thermal_coverage=_coverage(thermal_crop, hull),
@@ -90,16 +90,20 @@ def face_hull(
 
 def _coverage(crop: NDArray[np.uint16] | None, hull: NDArray[np.bool_]) -> float:
     """Share of the face where a crop is not 0."""
-    return np.nan if crop is None else float((crop[hull] > 0).mean())
+    return np.nan if crop is None else _share(crop > 0, hull)
+
+
+def _share(chosen: NDArray[np.bool_], hull: NDArray[np.bool_]) -> float:
+    """Share of the face's pixels that are chosen."""
+    return float(np.count_nonzero(chosen & hull) / np.count_nonzero(hull))
 
 
 def _inside_share(
     hull: NDArray[np.bool_], crop_matrix: NDArray[np.float64], frame_shape: tuple[int, int]
 ) -> float:
     """Share of the face that lies inside the frame, from one in 16 pixels."""
-    row, column = np.nonzero(hull)
-    chosen = slice(None, None, _INSIDE_STEP**2)
-    in_crop = np.stack([column[chosen], row[chosen]], axis=1).astype(np.float64)
+    row, column = np.divmod(np.flatnonzero(hull)[:: _INSIDE_STEP**2], hull.shape[1])
+    in_crop = np.stack([column, row], axis=1).astype(np.float64)
     x, y = apply_matrix(invert_matrix(crop_matrix), in_crop).T
     is_inside = (x >= 0) & (x <= frame_shape[1] - 1) & (y >= 0) & (y <= frame_shape[0] - 1)
     return float(is_inside.mean())
