@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +42,8 @@ def test_depth_carries_the_head_through_a_minute_of_darkness(tmp_path, seed):
     eyes = np.linalg.norm(true[:, 36] - true[:, 45], axis=1)[is_dark]
     percent = 100 * np.linalg.norm(apart, axis=1) / eyes
     print(
-        f"seed {seed}: centre {np.nanmedian(percent):.2f} %, p95 {np.nanpercentile(percent, 95):.2f}"
+        f"seed {seed}: centre {np.nanmedian(percent):.2f} %, "
+        f"p95 {np.nanpercentile(percent, 95):.2f} %"
     )
 
     assert np.isfinite(percent).mean() >= 0.98
@@ -87,4 +89,4 @@ def test_many_batches_leave_memory_and_descriptors_flat(journey):
     late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     assert late <= 1.01 * early
-    assert len(os.listdir("/proc/self/fd")) < 200
+    assert len(list(Path("/proc/self/fd").iterdir())) < 200
