@@ -1,0 +1,117 @@
+"""The server behind `mavfer annotate serve`: waitress, local unless told otherwise."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from annotator_web.app import close_app, create_app
+from annotator_web.database import Database, database_path
+from annotator_web.project import open_project
+from annotator_web.raters import note_url
+from mavfer.errors import CommandError, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mavfer.study.study import Study
+
+__all__ = ["serve"]
+
+_THREADS: Final = 32
+_MOST_CONNECTIONS: Final = 1_000
+_OPEN_TO_ALL: Final = ("0.0.0.0", "::")  # noqa: S104,RUF100 (named to tell them apart)
+
+
+def serve(
+    study: Study,
+    *,
+    host: str,
+    port: int,
+    database: str | None,
+    ready: Callable[[str, tuple[str, ...]], None],
+) -> None:
+    """Serves until SIGTERM or Ctrl-C.
+
+    Args:
+        study: The study.
+        host: Address to listen on.
+        port: Port; 0 for any free one.
+        database: As in `create_app`.
+        ready: Told the URL and the project's notices once connections are taken.
+
+    Raises:
+        CommandError: The port is in use, or the address is not one of this machine.
+    """
+    waitress = require("waitress", "annotate")
+    listening = _listen(host, port)
+    app = create_app(study, database)
+    try:
+        url = _url(host, listening.getsockname()[1])
+        _note(study, database, url)
+        server = waitress.create_server(
+            app,
+            sockets=[listening],
+            threads=_THREADS,
+            connection_limit=_MOST_CONNECTIONS,
+            ident="mavfer",
+            clear_untrusted_proxy_headers=True,
+        )
+        ready(url, open_project(study).notices)
+        with _ending_on_sigterm():
+            server.run()
+    finally:
+        close_app(app)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket, taken before anything else, so that a port in use is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        message = f"--host {host}: not an address of this machine ({error.strerror or error})"
+        raise CommandError(message) from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            message = f"--port {port}: in use on {host}. Stop what runs there, or give another port"
+        else:
+            message = f"--host {host} --port {port}: cannot listen ({error.strerror})"
+        raise CommandError(message) from error
+    return listening
+
+
+def _url(host: str, port: int) -> str:
+    name = "127.0.0.1" if host in _OPEN_TO_ALL else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _note(study: Study, database: str | None, url: str) -> None:
+    store = Database(database_path(study, database))
+    try:
+        note_url(store, url)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM ends the server as Ctrl-C does: after what it was given."""
+
+    def end(_signal: int, _frame: Any) -> None:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,134 @@
+"""Small studies to rate: videos whose frames spell their number, and simulated takes with truth."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from mavfer.cli import run
+from mavfer.files import write_json
+from mavfer.study.media_writer import writing_media
+from mavfer.study.session import Session
+from mavfer.study.study import Study
+
+WIDTH, HEIGHT = 160, 96
+BITS = 8
+DARK, LIGHT = 30, 225
+
+
+def picture_of(number):
+    """RGB (H, W, 3): eight upright bars, black or white, spell the number; the first is its 1."""
+    bits = (number >> np.arange(BITS)) & 1
+    bars = np.repeat(np.where(bits == 1, LIGHT, DARK), WIDTH // BITS)
+    return np.broadcast_to(bars[None, :, None], (HEIGHT, WIDTH, 3)).astype(np.uint8)
+
+
+def write_media(study, session, host_ns):
+    """media/<session>.mp4 with a numbered picture at each of the times."""
+    with writing_media(
+        study.media_path(session),
+        session=session,
+        host_ns=np.asarray(host_ns, np.int64),
+        size=(WIDTH, HEIGHT),
+        sound_from=None,
+        session_sha256="0" * 64,
+    ) as writer:
+        for number in range(len(host_ns)):
+            writer.write(picture_of(number))
+
+
+def make_study(root, sessions=("S01-001", "S02-001"), *, seconds=1.0, rate_hz=25, annotation=None):
+    """A study whose sessions have media and nothing else."""
+    study = Study.create(root, name="a study to rate")
+    times = np.rint(np.arange(round(seconds * rate_hz)) * 1e9 / rate_hz).astype(np.int64)
+    for session in sessions:
+        study.session_folder(session).mkdir(parents=True)
+        write_media(study, session, times)
+    if annotation is not None:
+        write_json(root / "annotation.json", {**ANNOTATION, **annotation})
+    return study
+
+
+ANNOTATION = {
+    "format": "mavfer.annotation",
+    "version": 1,
+    "sessions": ["S01-001"],
+    "dimensions": ["arousal", "valence"],
+    "mode": "together",
+    "scale": "bounded",
+    "input": ["pointer", "touch", "keyboard"],
+    "streams_shown": ["color"],
+    "feedback": "none",
+    "practice": None,
+    "calibration_clip": False,
+    "hidden_repeats": 0,
+}
+
+
+def make_simulated_study(root, *, seconds=3, takes=2):
+    """A study with simulated takes of one subject, and media of as many frames (not the faces)."""
+    assert run(["init", str(root)]) == 0
+    rates = ("--rate", "color=15", "--rate", "depth=5", "--rate", "thermal=5")
+    sizes = ("--size", "color=160x120", "--size", "depth=64x48", "--size", "thermal=64x48")
+    for take in range(takes):
+        record = ["record", str(root), "--subject", "P01", "--rig", "simulated", "--pace", "fast"]
+        assert run([*record, "--seconds", str(seconds), "--seed", str(take), *rates, *sizes]) == 0
+    study = Study.open(root)
+    for session in study.sessions():
+        times = Session.open(study.session_folder(session)).times("color")["host_ns"]
+        write_media(study, session, times)
+    return study
+
+
+class Server:
+    """A real server process of a study, on a port that stays the same when it is started again."""
+
+    def __init__(self, root):
+        self.root = root
+        self.port = 0
+        self.url = ""
+        self.process = None
+
+    def start(self):
+        command = ["-m", "mavfer", "annotate", "serve", str(self.root), "--json"]
+        self.process = subprocess.Popen(
+            [sys.executable, *command, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        line = self.process.stdout.readline()
+        if not line:
+            raise AssertionError(self.process.stderr.read())
+        self.url = json.loads(line)["url"]
+        self.port = int(self.url.rpartition(":")[2])
+        return self
+
+    def kill(self):
+        """kill -9, as if the machine had gone."""
+        self.process.send_signal(signal.SIGKILL)
+        self._reap()
+
+    def stop(self):
+        """Ends it as a service manager does; the exit status."""
+        self.process.terminate()
+        return self._reap()
+
+    def _reap(self):
+        status = self.process.wait(timeout=20)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return status
+
+
+def wait_until(condition, seconds=20):
+    """Returns when `condition()` is true, or fails."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
