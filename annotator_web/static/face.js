@@ -14,7 +14,7 @@ function mix(from, to, share) {
 }
 
 const BLUE = [142, 184, 255];
-const CREAM = [255, 226, 178];
+const CREAM = [250, 234, 208];
 const AMBER = [255, 190, 92];
 
 function skin(valence) {

@@ -59,9 +59,9 @@ function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-function showTime(clip) {
-  find("progress").value = clip.time / clip.seconds;
-  find("time").textContent = `${clock(clip.time)} / ${clock(clip.seconds)}`;
+function showTime(at, seconds) {
+  find("progress").value = at / seconds;
+  find("time").textContent = `${clock(at)} / ${clock(seconds)}`;
 }
 
 function labelAxes() {
@@ -155,12 +155,12 @@ class Rating {
   sample(mediaTime, frame, now) {
     const flags = this.plane.isHeld ? 0 : HAND_OFF;
     this.sender.add({ media_time: mediaTime, frame, clock_ms: now, ...this.plane.values(), flags });
-    showTime(this.clip);
+    showTime(mediaTime, this.clip.seconds);
   }
 
   async end() {
     setState("sending");
-    find("progress").value = 1;
+    showTime(this.clip.seconds, this.clip.seconds);
     cover(...TEXTS.sending, { kind: "busy" });
     try {
       await this.sender.finish();
@@ -211,7 +211,7 @@ async function main() {
     if (place) plane.setValues(JSON.parse(place));
   }
   await clip.load(at);
-  showTime(clip);
+  showTime(at, clip.seconds);
   find("start").addEventListener("click", () => rating.start().catch((error) => rating.fail(error)));
   find("toggle").addEventListener("click", () => rating.toggle());
   addEventListener("keydown", (event) => {

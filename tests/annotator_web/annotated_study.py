@@ -9,6 +9,8 @@ import time
 
 import numpy as np
 
+from annotator_web import calibration
+from annotator_web.raters import invite
 from mavfer.cli import run
 from mavfer.files import write_json
 from mavfer.study.media_writer import writing_media
@@ -132,3 +134,67 @@ def wait_until(condition, seconds=20):
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
+
+
+def samples(count=25, *, start=0, arousal=0.25, valence=-0.5, rate_hz=25):
+    """Columns of a chunk: `count` frames from `start`."""
+    frames = list(range(start, start + count))
+    return {
+        "media_time": [frame / rate_hz for frame in frames],
+        "frame": frames,
+        "clock_ms": [1000.0 * frame / rate_hz for frame in frames],
+        "arousal": [arousal] * count,
+        "valence": [valence] * count,
+        "flags": [0] * count,
+    }
+
+
+class Rater:
+    """A rater of an application in this process, with a token."""
+
+    def __init__(self, app, code, **options):
+        self.context = app.extensions["mavfer-context"]
+        self.token = invite(self.context.database, self.context.project, code, **options)
+        self.client = app.test_client()
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+
+    def get(self, path, **headers):
+        return self.client.get(path, headers={**self.headers, **headers})
+
+    def post(self, path, body):
+        return self.client.post(path, json=body, headers=self.headers)
+
+    def begin(self, session="S01-001", dimensions=("arousal", "valence")):
+        answer = self.post("/api/v1/takes", {"session": session, "dimensions": list(dimensions)})
+        assert answer.status_code == 201, answer.json
+        return answer.json["take"]
+
+    def send(self, take, seq, columns):
+        return self.post(f"/api/v1/takes/{take}/chunks/{seq}", {"samples": columns})
+
+    def finish(self, take, chunks, count):
+        return self.post(f"/api/v1/takes/{take}/finish", {"chunks": chunks, "samples": count})
+
+    def rate(self, session="S01-001", **values):
+        """One whole take of 25 samples."""
+        take = self.begin(session)
+        assert self.send(take, 0, samples(**values)).status_code == 200
+        assert self.finish(take, 1, 25).status_code == 200
+        return take
+
+    def calibrate(self, lag_seconds):
+        """A finished reaction-time clip that was followed after `lag_seconds`."""
+        dimensions = self.context.calibration_dimensions()
+        times = np.arange(calibration.FRAMES) / calibration.RATE_HZ
+        followed = calibration.target_at(times - lag_seconds, dimensions)
+        columns = {
+            "media_time": times.tolist(),
+            "frame": list(range(len(times))),
+            "clock_ms": (1000 * times).tolist(),
+            "flags": [0] * len(times),
+        }
+        columns |= {d.name: row.tolist() for d, row in zip(dimensions, followed, strict=True)}
+        take = self.begin("calibration")
+        assert self.send(take, 0, columns).status_code == 200
+        assert self.finish(take, 1, len(times)).status_code == 200
+        return take
