@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mavfer import __version__
+from mavfer import __version__, cli_rating
 from mavfer.errors import MavferError
 
 if TYPE_CHECKING:
@@ -284,3 +284,6 @@ def demo(out: Path, full: bool, as_json: bool) -> None:
 def _print_result(document: Mapping[str, Any], as_json: bool, text: str) -> None:
     """Prints `text`, or the document as one line of JSON."""
     click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
+
+
+cli_rating.register(verbs)

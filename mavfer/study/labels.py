@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mavfer.errors import CommandError, InvalidFile, NotFound
-from mavfer.files import read_csv
+from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
+from mavfer.files import read_csv, read_json, replacing, sha256_of, write_csv, write_json
+from mavfer.schema import require_valid
+from mavfer.study.study import software_versions, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from mavfer.study.study import Study
 
-__all__ = ["LabelTable", "empty_label", "label_names", "label_path", "read_label"]
+__all__ = [
+    "LabelTable",
+    "LabelTrace",
+    "empty_label",
+    "is_label_made_so",
+    "label_names",
+    "label_path",
+    "read_label",
+    "write_label",
+]
 
 _NAME: Final = re.compile(r"^[A-Za-z0-9_-]+$")
 
@@ -32,6 +43,20 @@ class LabelTable:
     """(T,) by dimension, NaN where nobody rated."""
     expression: NDArray[np.int64]
     """(T,), index into the study's expression classes, -1 where there is none."""
+
+
+@dataclass(frozen=True)
+class LabelTrace:
+    """The label of one session on one dimension, to be written."""
+
+    value: NDArray[np.float64]
+    """(T,), NaN where nobody rated."""
+    low: NDArray[np.float64]
+    """(T,), lower end of the band."""
+    high: NDArray[np.float64]
+    """(T,), upper end of the band."""
+    raters: NDArray[np.int64]
+    """(T,), raters behind the value."""
 
 
 def label_path(study: Study, name: str, session: str) -> Path:
@@ -89,6 +114,98 @@ def read_label(
         classes = _numbers(columns["expression"], "expression", path)
         label.expression[:] = np.where(np.isnan(classes), -1, classes)
     return label
+
+
+def write_label(
+    study: Study,
+    document: Mapping[str, Any],
+    time_seconds: NDArray[np.float64],
+    traces: Mapping[str, LabelTrace],
+    *,
+    replace: bool = False,
+) -> Path:
+    """Writes the label of one session, and the JSON that tells how it was made; gives the CSV.
+
+    Args:
+        study: The study.
+        document: Content of the JSON (docs/formats.md, 'label'): session, name, method,
+            dimensions, settings, inputs. The rest is filled in.
+        time_seconds: (T,), as in the shard.
+        traces: By dimension.
+        replace: Write over a label that is there.
+
+    Raises:
+        AlreadyThere: There is one, and `replace` is False.
+        CommandError: The name cannot be the name of a label.
+        InvalidFile: Values or document are against their schema.
+    """
+    path = label_path(study, document["name"], document["session"])
+    if path.exists() and not replace:
+        raise AlreadyThere(_otherwise(path))
+    columns = _label_columns(time_seconds, traces)
+    require_valid(columns, "label-frames", path)
+    with replacing(path) as part:
+        write_csv(part, columns)
+        whole = {
+            "format": "mavfer.label",
+            "version": 1,
+            "created_utc": utc_now(),
+            "versions": software_versions("scipy"),
+            **document,
+            "frames": len(time_seconds),
+            "frames_sha256": sha256_of(part),
+        }
+        require_valid(whole, "label", path.with_suffix(".json"))
+        write_json(path.with_suffix(".json"), whole)
+    return path
+
+
+def is_label_made_so(study: Study, document: Mapping[str, Any]) -> bool:
+    """Whether the label of this session is there, whole, and made like this; False if not there.
+
+    Args:
+        study: The study.
+        document: As for `write_label`; method, settings and inputs are compared.
+
+    Raises:
+        AlreadyThere: A label of this name is there and was made otherwise, or its values changed.
+    """
+    path = label_path(study, document["name"], document["session"])
+    beside = path.with_suffix(".json")
+    if not path.exists():
+        return False
+    there = read_json(beside) if beside.is_file() else {}
+    is_same = all(there.get(key) == document[key] for key in ("method", "settings", "inputs"))
+    if not is_same or there.get("frames_sha256") != sha256_of(path):
+        raise AlreadyThere(_otherwise(path))
+    return True
+
+
+def _otherwise(path: Path) -> str:
+    return (
+        f"{path}: made from other ratings or with other options. "
+        f"Choose another --name, or pass --replace"
+    )
+
+
+def _label_columns(
+    time_seconds: NDArray[np.float64], traces: Mapping[str, LabelTrace]
+) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {
+        "frame": list(range(len(time_seconds))),
+        "time_seconds": time_seconds.tolist(),
+    }
+    for dimension, trace in traces.items():
+        columns[dimension] = _cells(trace.value)
+        columns[f"{dimension}_low"] = _cells(trace.low)
+        columns[f"{dimension}_high"] = _cells(trace.high)
+        columns[f"{dimension}_raters"] = trace.raters.tolist()
+    return columns
+
+
+def _cells(values: NDArray[np.float64]) -> list[float | None]:
+    """Numbers that read back equal; None where there is none."""
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def _require_frames(cells: list[str], frames: int, path: Path) -> None:

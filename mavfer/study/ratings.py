@@ -9,19 +9,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mavfer.errors import CommandError, InvalidFile, NotFound
-from mavfer.files import read_csv, read_json
+from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
+from mavfer.files import read_csv, read_json, replacing, sha256_of, write_csv, write_json
 from mavfer.schema import columns_from_text, require_valid
+from mavfer.study.study import software_versions, utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from mavfer.study.study import Study
 
-__all__ = ["PAUSED", "Rating", "find_ratings", "rating_at", "read_latest_rating", "read_rating"]
+__all__ = [
+    "PAUSED",
+    "SAMPLE_COLUMNS",
+    "Rating",
+    "find_ratings",
+    "rating_at",
+    "rating_path",
+    "read_latest_rating",
+    "read_rating",
+    "write_rating",
+]
+
+SAMPLE_COLUMNS: Final = ("media_time", "frame", "clock_ms", "value", "flags")
+"""Columns of docs/formats.md, 'rating-samples'."""
 
 PAUSED: Final = 1
 """Flag of samples given while the media stood still; they are kept and not used."""
@@ -55,6 +69,64 @@ class Rating:
     """First sample and number of samples of each pass, in order."""
     document: dict[str, Any]
     """The JSON beside the samples."""
+
+
+def rating_path(study: Study, session: str, dimension: str, rater: str, take: int) -> Path:
+    """File of the samples of one take.
+
+    Raises:
+        CommandError: The codes cannot stand in a file's name.
+    """
+    path = study.ratings_folder / session / f"{dimension}.{rater}.{take:03d}.csv"
+    if not _FILE.match(path.stem) or not _RATER.match(rater):
+        message = (
+            f"{path.stem!r}: not a rating's name (dimension in small letters, rater of 1 to 32 "
+            f"letters, digits or _)"
+        )
+        raise CommandError(message)
+    return path
+
+
+def write_rating(
+    study: Study, document: Mapping[str, Any], samples: Mapping[str, Sequence[object]]
+) -> Path:
+    """Writes the samples of one take as they came, and the JSON that tells how; gives the CSV.
+
+    Numbers read back equal. The CSV comes last, so that a rating that is there is whole.
+
+    Args:
+        study: The study.
+        document: Content of the JSON (docs/formats.md, 'rating'). What is not given is filled in:
+            format, version, count and hash of the samples, versions, and now as the time.
+        samples: SAMPLE_COLUMNS of equal length; None or NaN where a frame or a value is missing.
+
+    Raises:
+        AlreadyThere: The take is there; a rating is never overwritten.
+        CommandError: A code cannot be a code.
+        InvalidFile: Samples or document are against their schema.
+    """
+    session, dimension, rater = (document[key] for key in ("session", "dimension", "rater"))
+    path = rating_path(study, session, dimension, rater, document["take"])
+    beside = path.with_suffix(".json")
+    if path.exists() and beside.exists():
+        message = f"{path}: this take is there, and a rating is never overwritten. Use a new take"
+        raise AlreadyThere(message)
+    columns = {name: _cells(samples[name]) for name in SAMPLE_COLUMNS}
+    require_valid(columns, "rating-samples", path)
+    with replacing(path) as part:
+        write_csv(part, columns)
+        whole = {
+            "format": "mavfer.rating",
+            "version": 1,
+            "created_utc": utc_now(),
+            "versions": software_versions(),
+            **document,
+            "samples": len(columns["media_time"]),
+            "samples_sha256": sha256_of(part),
+        }
+        require_valid(whole, "rating", beside)
+        write_json(beside, whole)
+    return path
 
 
 def find_ratings(study: Study, session: str) -> list[tuple[str, str, int, Path]]:
@@ -140,6 +212,12 @@ def rating_at(
         inside = (asked >= times[0] - _EDGE_SECONDS) & (asked <= times[-1] + _EDGE_SECONDS)
         values[inside] = np.interp(asked[inside], times, given)
     return values
+
+
+def _cells(column: Sequence[object]) -> list[Any]:
+    """Plain Python numbers, which are written so that they read back equal; NaN becomes None."""
+    plain = column.tolist() if isinstance(column, np.ndarray) else list(column)
+    return [None if isinstance(cell, float) and np.isnan(cell) else cell for cell in plain]
 
 
 def _runs(rating: Rating) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:

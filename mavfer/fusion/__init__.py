@@ -1,0 +1,21 @@
+"""From several raters' traces to one: reaction lags, weights, the trace and its band.
+
+Imports `mavfer.agreement` and `mavfer.metrics`; numpy and scipy alone. It opens no file and never
+drops a rater silently: who is doubted is flagged with the reason.
+"""
+
+from __future__ import annotations
+
+from mavfer.fusion.flags import flag_raters
+from mavfer.fusion.fuse import METHODS, Fused, Method, fuse
+from mavfer.fusion.lags import MAX_LAG_SECONDS, estimate_lags
+
+__all__ = [
+    "MAX_LAG_SECONDS",
+    "METHODS",
+    "Fused",
+    "Method",
+    "estimate_lags",
+    "flag_raters",
+    "fuse",
+]
