@@ -17,6 +17,8 @@ from mavfer.errors import CommandError, require
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from flask import Flask
+
     from mavfer.study.study import Study
 
 __all__ = ["serve"]
@@ -47,9 +49,7 @@ def serve(
         CommandError: The port is in use, or the address is not one of this machine.
     """
     waitress = require("waitress", "annotate")
-    listening = _listen(host, port)
-    app = create_app(study, database)
-    try:
+    with _listen(host, port) as listening, _app(study, database) as app:
         url = _url(host, listening.getsockname()[1])
         _note(study, database, url)
         server = waitress.create_server(
@@ -63,6 +63,14 @@ def serve(
         ready(url, open_project(study).notices)
         with _ending_on_sigterm():
             server.run()
+
+
+@contextmanager
+def _app(study: Study, database: str | None) -> Iterator[Flask]:
+    """Hands out the application, and closes its database at the end."""
+    app = create_app(study, database)
+    try:
+        yield app
     finally:
         close_app(app)
 

@@ -66,8 +66,9 @@ export class VideoClip {
     this.video.pause();
   }
 
-  get time() {
-    return this.shown ? this.shown.mediaTime : 0;
+  /** Time of the last frame. */
+  get last() {
+    return this.times[this.times.length - 1];
   }
 
   tell(now, { mediaTime }) {
@@ -84,6 +85,7 @@ export class DrawnClip {
     this.description = description;
     this.axes = axes;
     this.seconds = description.seconds;
+    this.last = (description.frames - 1) / description.rate_hz;
     this.onframe = () => {};
     this.onend = () => {};
     this.onstall = () => {};

@@ -5,6 +5,7 @@ import { Plane, axesOf } from "./plane.js";
 import { Outbox } from "./outbox.js";
 import { Refused, Sender, ask } from "./sender.js";
 
+const TICK_SECONDS = 1e-4; // browsers round media times
 const HAND_OFF = 16; // flag: no hand on the device
 
 const find = (id) => document.getElementById(id);
@@ -210,7 +211,8 @@ async function main() {
     const place = localStorage.getItem(`mavfer-${config.take.take}`);
     if (place) plane.setValues(JSON.parse(place));
   }
-  await clip.load(at);
+  const isAllRated = at >= clip.last - TICK_SECONDS;
+  await clip.load(isAllRated ? 0 : at);
   showTime(at, clip.seconds);
   find("start").addEventListener("click", () => rating.start().catch((error) => rating.fail(error)));
   find("toggle").addEventListener("click", () => rating.toggle());
@@ -222,6 +224,10 @@ async function main() {
   });
   document.addEventListener("visibilitychange", () => document.hidden && rating.leave());
   addEventListener("pagehide", () => rating.leave());
+  if (isAllRated) {
+    await rating.end();
+    return;
+  }
   setState("ready");
   const texts = config.take ? TEXTS.again : TEXTS[config.clip ? "clip" : "video"];
   cover(...texts, { button: config.take ? "Continue" : "Start", keys: true });
