@@ -87,3 +87,23 @@ def test_a_long_value_is_not_printed_whole():
 
     assert len(problems) == 1
     assert len(problems[0]) < 300
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "problem"),
+    [
+        ("flags", -1, "$.flags[70]: -1 is less than the minimum of 0"),
+        ("flags", 65536, "$.flags[70]: 65536 is greater than the maximum of 65535"),
+        ("flags", 0.5, "$.flags[70]: 0.5 is not of type 'integer'"),
+        ("flags", True, "$.flags[70]: True is not of type 'integer'"),
+        ("value", "high", "$.value[70]: 'high' is not of type 'number', 'null'"),
+        ("media_time", None, "$.media_time[70]: None is not of type 'number'"),
+    ],
+)
+def test_a_wrong_cell_of_a_long_column_is_found(column, cell, problem):
+    names = ("media_time", "frame", "clock_ms", "value", "flags")
+    columns = {name: [0] * 100 for name in names}
+    assert find_problems(columns, "rating-samples") == []
+    columns[column][70] = cell
+
+    assert find_problems(columns, "rating-samples") == [problem]

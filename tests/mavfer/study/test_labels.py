@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 
-from mavfer.errors import CommandError, InvalidFile, NotFound
-from mavfer.study.labels import label_names, read_label
+from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
+from mavfer.study.labels import (
+    LabelTrace,
+    is_label_made_so,
+    label_names,
+    read_label,
+    write_label,
+)
 
 DIMENSIONS = ("arousal", "valence")
 
@@ -56,3 +62,56 @@ def test_missing_labels_and_impossible_names_are_told(study):
         read(study)
     with pytest.raises(CommandError, match="not a label name"):
         read(study, name="../gold")
+
+
+def document(**changes):
+    plain = {
+        "session": "S01-001",
+        "name": "gold",
+        "method": "mean",
+        "dimensions": {},
+        "settings": {"reaction_seconds": 2.0},
+        "inputs": {"ratings/S01-001/arousal.R1.001.csv": "0" * 64},
+    }
+    return plain | changes
+
+
+def write(study, value=0.25, **options):
+    values = np.full(40, value)
+    values[3] = np.nan
+    trace = LabelTrace(values, values - 0.1, values + 0.1, np.full(40, 3))
+    times = np.arange(40) / 30
+    return write_label(study, document(), times, {"arousal": trace}, **options)
+
+
+def test_a_written_label_comes_back(study):
+    write(study)
+    label = read(study)
+
+    assert np.isnan(label.values["arousal"][3])
+    assert label.values["arousal"][4] == np.float32(0.25)
+    assert np.isnan(label.values["valence"]).all()
+
+
+def test_a_label_is_written_over_only_when_asked(study):
+    path = write(study)
+    before = path.read_bytes()
+
+    with pytest.raises(AlreadyThere, match="Choose another --name, or pass --replace"):
+        write(study, 0.5)
+    assert path.read_bytes() == before
+    write(study, 0.5, replace=True)
+    assert read(study).values["arousal"][0] == np.float32(0.5)
+
+
+def test_a_label_made_in_the_same_way_is_known(study):
+    assert not is_label_made_so(study, document())
+    path = write(study)
+
+    assert is_label_made_so(study, document())
+    for change in ({"method": "ewe"}, {"settings": {}}, {"inputs": {}}):
+        with pytest.raises(AlreadyThere, match="other ratings or with other options"):
+            is_label_made_so(study, document(**change))
+    path.write_text(path.read_text().replace("0.25", "0.26"), encoding="utf-8")
+    with pytest.raises(AlreadyThere, match="other ratings or with other options"):
+        is_label_made_so(study, document())

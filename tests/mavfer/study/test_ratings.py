@@ -1,8 +1,19 @@
+import shutil
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from mavfer.errors import CommandError, InvalidFile, NotFound
-from mavfer.study.ratings import find_ratings, rating_at, read_latest_rating, read_rating
+from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
+from mavfer.files import sha256_of
+from mavfer.study.ratings import (
+    find_ratings,
+    rating_at,
+    read_latest_rating,
+    read_rating,
+    write_rating,
+)
 
 
 @pytest.fixture
@@ -102,3 +113,73 @@ def test_samples_that_do_not_fit_their_json_are_refused(study, shard_factory):
     shard_factory.write_rating(study, "S01-001", "arousal", "R1", [(0, 0.1, 0)], passes=[(0, 5)])
     with pytest.raises(InvalidFile, match="a pass goes beyond the 1 samples"):
         read_rating(path)
+
+
+def document(**changes):
+    plain = {
+        "session": "S01-001",
+        "dimension": "arousal",
+        "rater": "R1",
+        "take": 1,
+        "kind": "simulated",
+        "scale": {"kind": "bounded", "low": -1, "high": 1},
+        "input": {},
+        "settings": {"reaction_seconds": 0.8},
+        "passes": [],
+        "dropped_frames": 0,
+        "video_sha256": None,
+        "is_complete": True,
+    }
+    return plain | changes
+
+
+@given(values=st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+def test_numbers_read_back_equal(study, values):
+    shutil.rmtree(study.ratings_folder, ignore_errors=True)
+    times = np.sort(np.random.default_rng(0).random(len(values)))
+    samples = {
+        "media_time": times,
+        "frame": [None] * len(values),
+        "clock_ms": times * 1e3,
+        "value": values,
+        "flags": np.zeros(len(values), int),
+    }
+    rating = read_rating(write_rating(study, document(), samples))
+
+    np.testing.assert_array_equal(rating.media_time, times)
+    np.testing.assert_array_equal(rating.value, np.array(values, float))
+    assert rating.document["settings"] == {"reaction_seconds": 0.8}
+    assert rating.document["samples_sha256"] == sha256_of(study.ratings_folder / CSV)
+
+
+SAMPLES = {"media_time": [0.0], "frame": [0], "clock_ms": [0.0], "value": [NAN], "flags": [0]}
+CSV = "S01-001/arousal.R1.001.csv"
+
+
+def test_a_take_is_never_overwritten(study):
+    path = write_rating(study, document(), SAMPLES)
+    before = path.read_bytes()
+
+    with pytest.raises(AlreadyThere, match="a rating is never overwritten"):
+        write_rating(study, document(), SAMPLES | {"value": [0.5]})
+    assert path.read_bytes() == before
+    assert write_rating(study, document(take=2), SAMPLES).name == "arousal.R1.002.csv"
+
+
+def test_a_take_of_which_half_is_there_is_written_again(study):
+    path = write_rating(study, document(), SAMPLES)
+    path.unlink()
+
+    assert find_ratings(study, "S01-001") == []
+    assert write_rating(study, document(), SAMPLES) == path
+
+
+def test_a_wrong_rating_leaves_nothing_behind(study):
+    with pytest.raises(InvalidFile, match="not a valid rating file"):
+        write_rating(study, document(kind="robot"), SAMPLES)
+    with pytest.raises(InvalidFile, match="not a valid rating-samples file"):
+        write_rating(study, document(), SAMPLES | {"frame": [-1]})
+    with pytest.raises(CommandError, match="not a rating's name"):
+        write_rating(study, document(rater="a/b"), SAMPLES)
+    assert [path for path in study.ratings_folder.rglob("*") if path.is_file()] == []
