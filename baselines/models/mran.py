@@ -1,0 +1,87 @@
+"""MRAN: color read where depth and thermal say that emotion shows.
+
+J. Lee, S. Kim, S. Kim, K. Sohn: "Multi-modal recurrent attention networks for facial expression
+recognition", IEEE Transactions on Image Processing 29, 2020, DOI 10.1109/TIP.2020.2996086.
+
+Read in its abstract: depth and thermal sequences are guidance priors for the color sequence; the
+network infers an attention volume and multiplies features by it; it also runs on color alone.
+
+Ours, since the layers and equations were not available to us: the structure of STA (`sta.py`, by
+the same authors, read in full) for every stream; the gates of the color decoder also receive the
+states of the depth and thermal decoders at the same frame (`convlstm.py`); every stream present
+yields its own attention-boosted volume and the 3-D CNN reads the joined volumes, because color
+carries nothing in the dark. `emotion_input = "color"` keeps guidance and drops the other volumes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import torch
+from torch import Tensor, nn
+
+from baselines.models.sta import Branch, BranchOutput, Head, Output, reset_parameters
+from mavfer.errors import CommandError
+from mavfer.streams import STREAM_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from baselines.config import Config
+    from mavfer.streams import StreamName
+
+__all__ = ["Mran"]
+
+_GUIDED: Final = "color"
+
+
+class Mran(nn.Module):
+    """Any of the three streams; given color alone its graph is exactly that of `Sta`."""
+
+    default_streams: ClassVar[tuple[StreamName, ...]] = STREAM_NAMES
+
+    def __init__(
+        self, config: Config, streams: Sequence[StreamName], dimensions: Sequence[str]
+    ) -> None:
+        super().__init__()
+        self.streams = tuple(name for name in STREAM_NAMES if name in streams)
+        self.guiding = tuple(name for name in self.streams if name != _GUIDED)
+        is_color_read = config.emotion_input == "color"
+        if is_color_read and _GUIDED not in self.streams:
+            message = "emotion_input is 'color', and color is not among the modalities. Add it"
+            raise CommandError(message)
+        self.read = (_GUIDED,) if is_color_read else self.streams
+        guide_widths = [len(self.guiding) * width for width in config.decoder_widths]
+        self.branches = nn.ModuleDict(
+            {
+                name: Branch(config, name, guide_widths if name == _GUIDED else None)
+                for name in self.streams
+            }
+        )
+        self.head = Head(config, len(self.read), len(dimensions))
+        reset_parameters(self)
+
+    def forward(self, frames: Mapping[str, Tensor], valid: Mapping[str, Tensor]) -> Output:
+        """Predictions and attention of clips.
+
+        Args:
+            frames: By stream (B, T, C, H, W).
+            valid: By stream (B, T), 1 where its frame can be used, else 0; a missing stream
+                neither guides nor adds to what is read.
+        """
+        seen: dict[str, BranchOutput] = {
+            name: self.branches[name](frames[name], valid[name]) for name in self.guiding
+        }
+        if _GUIDED in self.streams:
+            guides = _joined_states(list(seen.values()))
+            seen[_GUIDED] = self.branches[_GUIDED](frames[_GUIDED], valid[_GUIDED], guides)
+        boosted = torch.cat([seen[name].boosted for name in self.read], dim=1)
+        return Output(self.head(boosted), {name: seen[name].attention for name in self.streams})
+
+
+def _joined_states(guides: Sequence[BranchOutput]) -> list[Tensor] | None:
+    """The guides' states, joined along channels, one tensor a ConvLSTM."""
+    if not guides:
+        return None
+    levels = zip(*(guide.states for guide in guides), strict=True)
+    return [torch.cat(level, dim=2) for level in levels]
