@@ -197,11 +197,12 @@ def _dimension_agreement(panel: Panel) -> DimensionAgreement:
     is_trusted = np.array([not reason for reason in reasons])
     traces = {session.name: session.traces(lags) for session in panel.sessions}
     by_session = {name: session_agreement(each) for name, each in traces.items()}
+    overall = _over_sessions(list(by_session.values()))
     trusted = [session_agreement(each[is_trusted]) for each in traces.values()]
     return DimensionAgreement(
         dimension=panel.dimension,
-        overall=_over_sessions(list(by_session.values())),
-        without_flagged=_over_sessions(trusted),
+        overall=overall,
+        without_flagged=overall if is_trusted.all() else _over_sessions(trusted),
         by_session=by_session,
         raters=tuple(_rater_agreements(panel, joined, lags, sources, reasons)),
         pairwise_ccc=agreement.pairwise(joined),
@@ -242,7 +243,7 @@ def _drawn_mean(values: list[float]) -> Estimate:
     known = [np.array([[value]]) for value in values if np.isfinite(value)]
     if not known:
         return Estimate(np.nan)
-    return agreement.bootstrap(known, lambda drawn: float(np.mean(np.concatenate(drawn))))
+    return agreement.bootstrap(known, lambda drawn: sum(each.item() for each in drawn) / len(drawn))
 
 
 def _estimates_document(estimates: dict[str, Estimate]) -> dict[str, Any]:
