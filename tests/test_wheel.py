@@ -55,6 +55,12 @@ def test_the_wheel_holds_schemas_styles_and_types(installed):
     needed = {f"mavfer/schemas/{name}.json" for name in format_names()}
     needed |= {f"{room}/py.typed" for room in ("mavfer", "recording", "annotator_web", "baselines")}
 
+    needed |= {
+        str(path.relative_to(ROOT))
+        for folder in ("templates", "static")
+        for path in (ROOT / "annotator_web" / folder).iterdir()
+    }
+
     assert needed | {"mavfer/report/report.css"} <= files
     assert not [name for name in files if name.startswith(("tests/", "schemas/", "docs/"))]
 
