@@ -74,16 +74,11 @@ class CameraModel:
     def distort(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distorted normalised image coordinates (N, 2) of ideal ones (N, 2)."""
         k1, k2, p1, p2, k3 = self.distortion
-        x, y = rays[:, 0], rays[:, 1]
-        r2 = x * x + y * y
-        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-        return np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-            ],
-            axis=1,
-        )
+        tangential = np.array([p2, p1])
+        r2 = (rays * rays).sum(axis=1)
+        scale = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + 2 * (rays @ tangential)
+        distorted: NDArray[np.float64] = rays * scale[:, None] + r2[:, None] * tangential
+        return distorted
 
     def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Ideal normalised coordinates (N, 2), x/z and y/z, of what is seen at pixels (N, 2).
