@@ -24,6 +24,7 @@ __all__ = [
     "euler_from_rotation",
     "invert_matrix",
     "rotation_from_euler",
+    "rotation_from_vector",
 ]
 
 _UNDISTORT_ITERATIONS: Final = 20
@@ -211,6 +212,23 @@ def rotation_from_euler(yaw: float, pitch: float, roll: float) -> NDArray[np.flo
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     rotation: NDArray[np.float64] = about_y @ about_x @ about_z
+    return rotation
+
+
+def rotation_from_vector(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation (3, 3) about an axis (3,) by as many radians as the axis is long.
+
+    Source: Rodrigues' formula, for example Murray, Li and Sastry 1994, equation 2.14.
+    """
+    x, y, z = vector
+    angle = float(np.sqrt(vector @ vector))
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    # sin(a) / a and (1 - cos(a)) / a², in a form that holds at 0 too.
+    rotation: NDArray[np.float64] = (
+        np.eye(3)
+        + np.sinc(angle / np.pi) * cross
+        + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
+    )
     return rotation
 
 
