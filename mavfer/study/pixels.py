@@ -63,7 +63,7 @@ MASK_CODEC: Final[Codec] = (b"lz4", 5)
 """For masks: a few bits that compress to nearly nothing whatever is tried."""
 
 PROFILES: Final[dict[Profile, Codec | None]] = {
-    "fast": (b"lz4hc", 4),
+    "fast": (b"lz4hc", 5),
     "small": (b"zstd", 5),
     "raw": None,
 }
