@@ -337,6 +337,16 @@ def test_a_session_whose_calibration_is_gone_is_named_and_the_others_go_on(raw_c
     assert parts_of(raw_copy) == []
 
 
+def test_a_session_whose_video_is_gone_is_named(raw_copy, capsys):
+    (raw_copy.session_folder("S01-001") / "color.mkv").unlink()
+    code = run(["preprocess", str(raw_copy.root)])
+    told = capsys.readouterr().err
+
+    assert code == 1
+    assert re.search(r"S01-001: failed: .*color\.mkv: missing; session S01-001 needs it", told)
+    assert not raw_copy.reports_folder.exists()
+
+
 def test_a_take_that_was_cut_short_is_named_with_the_way_out(raw_copy, capsys):
     path = raw_copy.session_folder("P1-001") / "session.json"
     write_json(path, read_json(path) | {"state": "recording"})
