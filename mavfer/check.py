@@ -14,7 +14,7 @@ import numpy as np
 
 from mavfer.errors import MavferError, MissingExtra
 from mavfer.files import read_csv, read_json, sha256_of
-from mavfer.progress import progress
+from mavfer.progress import counted, progress
 from mavfer.schema import columns_from_text, require_valid
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 from mavfer.study.labels import label_names, label_path, read_label
@@ -67,8 +67,8 @@ class CheckResult:
     def verdict(self) -> str:
         """One line for a person."""
         problems = sum(finding.level == "problem" for finding in self.findings)
-        what = f"{self.sessions} sessions, {self.shards} shards"
-        return f"valid: {what}" if self.is_good else f"{problems} problems in {what}"
+        what = f"{counted(self.sessions, 'session')}, {counted(self.shards, 'shard')}"
+        return f"valid: {what}" if self.is_good else f"{counted(problems, 'problem')} in {what}"
 
     def to_document(self) -> dict[str, Any]:
         """The result as JSON."""

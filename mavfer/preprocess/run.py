@@ -17,7 +17,7 @@ from mavfer.errors import CommandError, MavferError, MissingExtra, NotFound
 from mavfer.files import replacing
 from mavfer.preprocess.inputs import Options
 from mavfer.preprocess.session_job import PASSES, SessionResult, preprocess_session
-from mavfer.progress import progress
+from mavfer.progress import counted, progress
 from mavfer.study.session import Session
 from mavfer.study.shard_index import rebuild_index
 from mavfer.study.study import Study
@@ -74,7 +74,8 @@ class Outcome:
         found = sum(result.found_frames for result in self.results)
         carried = sum(result.carried_frames for result in self.results)
         text = (
-            f"{self._count('done')} sessions preprocessed, {self._count('skipped')} up to date, "
+            f"{counted(self._count('done'), 'session')} preprocessed, "
+            f"{self._count('skipped')} up to date, "
             f"{len(self.failed)} failed"
         )
         if frames:

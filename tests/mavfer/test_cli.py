@@ -402,7 +402,7 @@ def test_a_shard_cut_in_half_is_named_and_made_again(made_copy, capsys):
     assert len([line for line in lines_of(printed.err) if line.startswith("mavfer: ")]) == 1
     assert re.search(r"problem: .*S01-001\.h5: .*it is torn or cut off", printed.out)
     assert (again, mended) == (0, 0)
-    assert "1 sessions preprocessed, 1 up to date, 0 failed" in capsys.readouterr().out
+    assert "1 session preprocessed, 1 up to date, 0 failed" in capsys.readouterr().out
 
 
 def test_a_torn_shard_of_no_session_does_not_hide_what_was_done(raw_copy, capsys):

@@ -128,7 +128,7 @@ def test_a_session_that_fails_does_not_stop_the_others(raw_copy):
     assert "streams.h5: cannot be opened as HDF5; it is torn or cut off" in failed.error
     assert not outcome.is_good
     assert f"{SIM}: failed: {failed.error}" in outcome.notices
-    assert "1 sessions preprocessed, 0 up to date, 1 failed" in str(outcome)
+    assert "1 session preprocessed, 0 up to date, 1 failed" in str(outcome)
     assert [line["session"] for line in read_index(raw_copy)] == [LIT]
     assert not raw_copy.reports_folder.exists()
 
