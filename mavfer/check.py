@@ -1,7 +1,8 @@
 """Holds a whole study against its schemas, and its files against each other.
 
-Nothing is changed. Every file is opened by the code that owns its format, so what passes here is
-what the rest of mavfer can read.
+Nothing but the index of the shards is changed, and hidden files (those of operating systems and of
+version control) are not looked at. Every file is opened by the code that owns its format, so what
+passes here is what the rest of mavfer can read.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mavfer.errors import MavferError
+from mavfer.errors import MavferError, MissingExtra
 from mavfer.files import read_csv, read_json, sha256_of
-from mavfer.progress import progress
+from mavfer.progress import counted, progress
 from mavfer.schema import columns_from_text, require_valid
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
-from mavfer.study.labels import label_names, read_label
+from mavfer.study.labels import label_names, label_path, read_label
 from mavfer.study.media_writer import media_pts
 from mavfer.study.ratings import find_ratings, read_rating
 from mavfer.study.session import Session
@@ -66,8 +67,8 @@ class CheckResult:
     def verdict(self) -> str:
         """One line for a person."""
         problems = sum(finding.level == "problem" for finding in self.findings)
-        what = f"{self.sessions} sessions, {self.shards} shards"
-        return f"valid: {what}" if self.is_good else f"{problems} problems in {what}"
+        what = f"{counted(self.sessions, 'session')}, {counted(self.shards, 'shard')}"
+        return f"valid: {what}" if self.is_good else f"{counted(problems, 'problem')} in {what}"
 
     def to_document(self) -> dict[str, Any]:
         """The result as JSON."""
@@ -81,6 +82,7 @@ def check_study(root: Path) -> CheckResult:
     Raises:
         NotFound: There is no study.
         InvalidFile: study.json itself cannot be read.
+        MissingExtra: PyAV, which counts the color frames, is not installed.
     """
     study = Study.open(root)
     sessions = study.sessions()
@@ -95,14 +97,19 @@ def check_study(root: Path) -> CheckResult:
     for after in (_check_orphans, _check_labels, _check_splits, _check_results):
         findings += _collect(after, study)
     shards = sum(study.shard_path(name).exists() for name in sessions)
-    return CheckResult(tuple(findings), len(sessions), shards)
+    return CheckResult(tuple(dict.fromkeys(findings)), len(sessions), shards)
 
 
 def _collect(step: Callable[..., Iterator[Finding]], *arguments: Any) -> list[Finding]:
-    """Findings of one step; an error that ends it is a problem like any other."""
+    """Findings of one step; an error that ends it is a problem like any other.
+
+    Steps call it for each of their files, so that one torn file does not hide the next.
+    """
     found: list[Finding] = []
     try:
         found.extend(step(*arguments))
+    except MissingExtra:
+        raise  # of this machine, not of the study
     except MavferError as error:
         found.append(_problem(str(error)))
     return found
@@ -117,19 +124,27 @@ def _check_people(study: Study) -> Iterator[Finding]:
     twice = sorted({code for code in subjects if subjects.count(code) > 1})
     if twice:
         yield _problem(f"{study.participants_path}: subjects twice: {', '.join(twice)}")
-    for path in sorted((study.root / "consents").glob("*.json")):
-        document = read_json(path)
-        require_valid(document, "consent", path)
-        if document["subject"] != path.stem:
-            yield _problem(f"{path}: is the consent of subject {document['subject']}. Rename it")
+    for path in sorted((study.root / "consents").glob("[!.]*.json")):
+        yield from _collect(_check_consent, path)
+
+
+def _check_consent(path: Path) -> Iterator[Finding]:
+    document = read_json(path)
+    require_valid(document, "consent", path)
+    if document["subject"] != path.stem:
+        yield _problem(f"{path}: is the consent of subject {document['subject']}. Rename it")
 
 
 def _check_calibrations(study: Study) -> Iterator[Finding]:
-    for path in sorted((study.root / "calibration").glob("*.json")):
-        document = read_json(path)
-        require_valid(document, "calibration", path)
-        if document["name"] != path.stem:
-            yield _problem(f"{path}: calls itself {document['name']}. Rename it")
+    for path in sorted((study.root / "calibration").glob("[!.]*.json")):
+        yield from _collect(_check_calibration, path)
+
+
+def _check_calibration(path: Path) -> Iterator[Finding]:
+    document = read_json(path)
+    require_valid(document, "calibration", path)
+    if document["name"] != path.stem:
+        yield _problem(f"{path}: calls itself {document['name']}. Rename it")
 
 
 def _check_annotation(study: Study) -> Iterator[Finding]:
@@ -209,7 +224,7 @@ def _check_media(study: Study, name: str) -> Iterator[Finding]:
     table = read_json(table_path)
     require_valid(table, "media", table_path)
     if not path.is_file() or sha256_of(path) != table["video_sha256"]:
-        yield _problem(f"{path}: missing, or not the video of its table. Run mavfer preprocess")
+        yield _problem(f"{path}: missing, or not that of its table. Delete it and preprocess again")
     if study.shard_path(name).exists():
         host_ns = Shard(study.shard_path(name)).column("host_ns")
         pts = np.asarray(table["pts"])
@@ -218,70 +233,82 @@ def _check_media(study: Study, name: str) -> Iterator[Finding]:
             or np.abs(pts - media_pts(host_ns)).max() > _UNITS_A_MEDIA_FRAME
         ):
             yield _problem(
-                f"{table_path}: frame times are not those of the shard. Preprocess again"
+                f"{table_path}: frame times are not those of the shard. Delete it and preprocess "
+                f"again"
             )
 
 
 def _check_ratings(study: Study, name: str) -> Iterator[Finding]:
     known = {dimension["name"] for dimension in study.document["dimensions"]}
     for dimension, _, _, path in find_ratings(study, name):
-        read_rating(path)
-        document = read_json(path.with_suffix(".json"))
         if dimension not in known:
             yield _problem(f"{path}: dimension {dimension} is not in study.json")
-        if sha256_of(path.with_suffix(".csv")) != document["samples_sha256"]:
-            yield _problem(f"{path}: samples changed since they were collected")
+        yield from _collect(_check_rating, path)
+
+
+def _check_rating(path: Path) -> Iterator[Finding]:
+    if sha256_of(path) != read_rating(path).document["samples_sha256"]:
+        yield _problem(f"{path}: samples changed since they were collected")
 
 
 def _check_orphans(study: Study) -> Iterator[Finding]:
-    """Shards, media and ratings whose session is gone; and an index that cannot be read."""
-    read_index(study)
+    """Shards, media and ratings whose session is gone; and shards that are listed but gone."""
     sessions = set(study.sessions())
-    products = [*study.shards_folder.glob("*.h5"), *study.media_folder.glob("*.mp4")]
+    products = [*study.shards_folder.glob("[!.]*.h5"), *study.media_folder.glob("[!.]*.mp4")]
     for path in sorted(products):
         if path.stem not in sessions:
             yield _problem(f"{path}: its session is not there. Delete it, or restore the session")
-    for folder in sorted((study.root / "ratings").glob("*")):
+    for folder in sorted((study.root / "ratings").glob("[!.]*")):
         if folder.name not in sessions:
             yield _problem(f"{folder}: ratings of a session that is not there")
+    read_index(study)
 
 
 def _check_labels(study: Study) -> Iterator[Finding]:
-    dimensions = [dimension["name"] for dimension in study.document["dimensions"]]
     for name in label_names(study):
-        for path in sorted((study.labels_folder / name).glob("*.json")):
-            document = read_json(path)
-            require_valid(document, "label", path)
-            values = path.with_suffix(".csv")
-            require_valid(
-                columns_from_text(read_csv(values), "label-frames"), "label-frames", values
-            )
-            if not study.shard_path(path.stem).exists():
-                yield _problem(f"{path}: session {path.stem} has no shard")
-                continue
-            read_label(
-                study, name, path.stem, Shard(study.shard_path(path.stem)).frames, dimensions
-            )
-            if sha256_of(values) != document["frames_sha256"]:
-                yield _problem(f"{values}: changed since the label was made")
+        files = (study.labels_folder / name).glob("[!.]*")
+        for session in sorted({path.stem for path in files if path.suffix in {".csv", ".json"}}):
+            yield from _collect(_check_label, study, name, session)
+
+
+def _check_label(study: Study, name: str, session: str) -> Iterator[Finding]:
+    values = label_path(study, name, session)
+    document = read_json(values.with_suffix(".json"))
+    require_valid(document, "label", values.with_suffix(".json"))
+    require_valid(columns_from_text(read_csv(values), "label-frames"), "label-frames", values)
+    if sha256_of(values) != document["frames_sha256"]:
+        yield _problem(f"{values}: changed since the label was made")
+    if not study.shard_path(session).exists():
+        yield _problem(f"{values}: session {session} has no shard")
+        return
+    dimensions = [dimension["name"] for dimension in study.document["dimensions"]]
+    read_label(study, name, session, Shard(study.shard_path(session)).frames, dimensions)
 
 
 def _check_splits(study: Study) -> Iterator[Finding]:
-    subjects = set(study.participants()["subject"])
     for name in split_names(study):
-        split = read_split(study, name)
-        named = {code for fold in split.folds for codes in fold.values() for code in codes}
-        if named - subjects:
-            unknown = ", ".join(sorted(named - subjects))
-            yield _problem(f"split {name}: subjects that are not in participants.csv: {unknown}")
+        yield from _collect(_check_split, study, name)
+
+
+def _check_split(study: Study, name: str) -> Iterator[Finding]:
+    split = read_split(study, name)
+    named = {code for fold in split.folds for codes in fold.values() for code in codes}
+    unknown = sorted(named - set(study.participants()["subject"]))
+    if unknown:
+        codes = ", ".join(unknown)
+        yield _problem(f"split {name}: subjects that are not in participants.csv: {codes}")
 
 
 def _check_results(study: Study) -> Iterator[Finding]:
-    for path in sorted((study.root / "results").glob("*/result.json")):
-        document = read_json(path)
-        require_valid(document, "result", path)
-        predictions = path.with_name("predictions.csv")
-        columns = columns_from_text(read_csv(predictions), "predictions")
-        require_valid(columns, "predictions", predictions)
-        if sha256_of(predictions) != document["predictions_sha256"]:
-            yield _problem(f"{predictions}: changed since the run ended")
+    for path in sorted((study.root / "results").glob("[!.]*/result.json")):
+        yield from _collect(_check_result, path)
+
+
+def _check_result(path: Path) -> Iterator[Finding]:
+    document = read_json(path)
+    require_valid(document, "result", path)
+    predictions = path.with_name("predictions.csv")
+    columns = columns_from_text(read_csv(predictions), "predictions")
+    require_valid(columns, "predictions", predictions)
+    if sha256_of(predictions) != document["predictions_sha256"]:
+        yield _problem(f"{predictions}: changed since the run ended")

@@ -7,8 +7,8 @@ messages to stderr. Exit code 0 is done, 1 your data, 2 your command.
 from __future__ import annotations
 
 import json
-import os
 import sys
+import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["main", "run", "verbs"]
 
 _INTERRUPTED: Final = 130
+_DATA_AT_FAULT: Final = 1
 
 _study = click.argument("study", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, last.")
@@ -39,25 +40,31 @@ def run(arguments: Sequence[str]) -> int:
     with_traceback = "--debug" in arguments
     words = [word for word in arguments if word != "--debug"]
     try:
-        verbs.main(words, prog_name="mavfer", standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
+        code: int | None = verbs.main(words, prog_name="mavfer", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("mavfer: interrupted", err=True)
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away, for example `mavfer info S | head -1`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # How click leaves when the reader of our output went away: `mavfer info S | head -1`.
         return 0
-    except MavferError as error:
+    except (MavferError, OSError) as error:
         if with_traceback:
-            raise
-        click.echo(f"mavfer: {error}", err=True)
-        return error.exit_code
-    return 0
+            traceback.print_exc()
+        click.echo(f"mavfer: {_in_one_line(error)}", err=True)
+        return error.exit_code if isinstance(error, MavferError) else _DATA_AT_FAULT
+    return code or 0
+
+
+def _in_one_line(error: MavferError | OSError) -> str:
+    """What went wrong; where the system refused, which file it was about."""
+    if isinstance(error, OSError) and error.filename is not None:
+        reason = f"{error.filename}: {error.strerror}. Check the path, its rights and the disk"
+    else:
+        reason = str(error)
+    return " ".join(reason.split())
 
 
 class _Verbs(click.Group):
@@ -137,7 +144,9 @@ def info(study: Path, as_json: bool, contact_sheet: Path | None) -> None:
 @_study
 @_json
 def check(study: Path, as_json: bool) -> None:
-    """Validate every file of a study and cross-check counts, hashes and references.
+    """Validate the files of a study.
+
+    Every file is held against its schema; counts, hashes and references are cross-checked.
 
     Example: mavfer check my-study
     """
@@ -172,7 +181,9 @@ def check(study: Path, as_json: bool) -> None:
 def consent(
     study: Path, subject: str, form: Path, form_version: str, scope: tuple[str, ...]
 ) -> None:
-    """Write the consent record without which nothing is recorded.
+    """Write the consent record of a subject.
+
+    Nothing is recorded of a real person without it.
 
     Example: mavfer consent my-study --subject S01 --form S01.pdf --scope record --scope rate
     """
@@ -244,7 +255,9 @@ def import_video(
 def preprocess(
     study: Path, jobs: int, alignment: str, landmarks: Path | None, as_json: bool
 ) -> None:
-    """Turn sessions into shards and media; what is done and unchanged is skipped.
+    """Turn sessions into shards and media.
+
+    What is done and has not changed is skipped.
 
     Example: mavfer preprocess my-study -j 2
     """
@@ -256,7 +269,7 @@ def preprocess(
     for notice in outcome.notices:
         click.echo(notice, err=True)
     _print_result(outcome.to_document(), as_json, str(outcome))
-    if outcome.failed:
+    if not outcome.is_good:
         raise click.exceptions.Exit(1)
 
 
@@ -271,7 +284,9 @@ def preprocess(
 @click.option("--full", is_flag=True, help="More subjects and longer takes.")
 @_json
 def demo(out: Path, full: bool, as_json: bool) -> None:
-    """Show the whole journey on simulated subjects, without hardware.
+    """Show the whole journey, without hardware.
+
+    Records simulated subjects, preprocesses them, checks the study and writes a report.
 
     Example: mavfer demo --out demo-study
     """

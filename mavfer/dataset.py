@@ -11,6 +11,7 @@ import numpy as np
 from mavfer.clips import Clips
 from mavfer.errors import ChecksumMismatch, CommandError, NotFound
 from mavfer.files import sha256_of
+from mavfer.progress import counted
 from mavfer.recordings import RATER_PREFIX, Recording
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.labels import label_path
@@ -128,8 +129,8 @@ class Dataset:
         frames = sum(len(recording) for recording in self)
         streams = ", ".join(self._stream_text(name) for name in self.modalities)
         return (
-            f"<mavfer study '{self.study.name}': {_count(len(self), 'session')} of "
-            f"{_count(len(self.subjects), 'subject')}, {frames:,} frames, "
+            f"<mavfer study '{self.study.name}': {counted(len(self), 'session')} of "
+            f"{counted(len(self.subjects), 'subject')}, {frames:,} frames, "
             f"{_time_text(self._seconds())}\n"
             f"  streams  {streams}\n"
             f"  valid    {self._share('valid_frames'):.1%} of frames, "
@@ -344,10 +345,6 @@ def _session_row(line: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, str | int | float | bool | None):
             row.setdefault(key, value)
     return row
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _time_text(seconds: float) -> str:

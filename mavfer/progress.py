@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, plain lines where nobody watches one."""
+"""Progress of long work: a bar on a terminal, plain lines where nobody watches one; and counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["progress", "say"]
+__all__ = ["counted", "progress", "say"]
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
 
@@ -36,6 +36,15 @@ def progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None
         lines = _Lines(title, total, unit)
         yield lines.advance
         lines.finish()
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts.
+
+    >>> counted(1, "session"), counted(2, "session")
+    ('1 session', '2 sessions')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def say(text: str) -> None:
@@ -72,7 +81,7 @@ class _Lines:
         """Prints the total."""
         seconds = time.monotonic() - self._started
         print(
-            f"{self._title}: {self._done} {self._unit}s in {seconds:.1f} s",
+            f"{self._title}: {counted(self._done, self._unit)} in {seconds:.1f} s",
             file=sys.stderr,
             flush=True,
         )

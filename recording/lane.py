@@ -10,7 +10,7 @@ import time
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Final
 
-from mavfer.errors import DeviceError
+from mavfer.errors import DeviceError, MissingExtra
 from mavfer.streams import STREAMS
 from recording.camera import FrameFlag
 
@@ -67,10 +67,13 @@ class Lane:
         """Opens the camera on the thread that will read it, and waits until that is done.
 
         Raises:
+            MissingExtra: What drives the camera is not installed.
             DeviceError: The camera cannot be opened.
         """
         self._reading.start()
         self._opened.wait()
+        if isinstance(self.failure, MissingExtra):
+            raise self.failure
         if self.failure is not None:
             message = f"{self.stream} camera cannot be opened: {self.failure}"
             raise DeviceError(message) from self.failure

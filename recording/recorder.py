@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mavfer.errors import DataError, DeviceError
+from mavfer.errors import DataError, DeviceError, require
 from mavfer.study.session import write_session_document
 from mavfer.study.study import require_subject
 from mavfer.study.truth import write_truth
@@ -97,8 +97,10 @@ def record_take(
         NotFound: A real subject has no consent record.
         DataError: The consent does not cover recording, or the disk is full or failed.
         DeviceError: A camera cannot be opened, or none gave a color frame.
+        MissingExtra: PyAV, which writes color, or what drives a camera is not installed.
     """
     require_subject(subject)
+    require("av", "record")  # before anything is written
     lanes = [Lane(c, is_paced=rig.is_paced, queue_frames=queue_frames) for c in rig.cameras]
     with ExitStack() as cleanup:
         cleanup.callback(_end, lanes)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # modules that tests share, such as journey.py
+sys.path.insert(0, str(Path(__file__).parent / "shared"))
 
 ALLOWED_SKIPS = Path(__file__).parent / "allowed_skips.txt"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from mavfer.study.streams_file import read_frame
 from mavfer.vision.alignment import crop_matrix, warp_color
 from mavfer.vision.geometry import CameraModel
 from mavfer.vision.pose import head_pose, lift_from_crop, picture_pose
@@ -101,7 +102,8 @@ class CropMaker:
         self._frame_shape = (height, width)
         self._timeline = timeline
         self._preset = preset
-        self._file = file
+        # Looking a dataset up by its name costs as much as reading a small frame.
+        self._frames = {stream: file[f"{stream}/frames"] for stream in timeline.pairings}
         self._registrar = Registrar(calibration, self._shape) if calibration else None
         self._camera = calibration.color if calibration else _assumed_camera(width, height)
         streams = session.document["streams"]
@@ -187,7 +189,7 @@ class CropMaker:
         pairing = self._timeline.pairings[stream]
         if not pairing.usable[index]:
             return None
-        return np.asarray(self._file[f"{stream}/frames"][int(pairing.index[index])])
+        return read_frame(self._frames[stream], int(pairing.index[index]))
 
     def _nothing(self) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
         return np.zeros(self._shape, np.uint16), np.zeros(self._shape, np.uint8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import NotAligned
+from mavfer.study.streams_file import read_frame
 from mavfer.vision.carrying import HeadCarrier, HeadModel, carry_landmarks, head_region
 from mavfer.vision.pose import lift_landmarks
 from mavfer.vision.smoothing import smooth_landmarks
@@ -46,7 +47,7 @@ class DepthSource:
     def frame(self, color_index: int) -> NDArray[np.uint16] | None:
         """Raw counts (H, W) of the frame that goes with a color frame; None where none does."""
         row = int(self.index[color_index])
-        return None if row < 0 else np.asarray(self.counts[row])
+        return None if row < 0 else read_frame(self.counts, row)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mavfer.errors import InvalidFile
+from mavfer.errors import InvalidFile, NotFound
 from mavfer.files import read_json, sha256_of, sha256_of_document
 from mavfer.study.session import Session
 from mavfer.vision.alignment import DEFAULT_PRESET, find_preset
@@ -77,7 +77,7 @@ def gather_inputs(study: Study, name: str, options: Options) -> Inputs:
     """What the shard of session `name` is to be made from.
 
     Raises:
-        NotFound: The session, its calibration or the landmark model is not there.
+        NotFound: The session, one of its files, its calibration or the model is not there.
         InvalidFile: The take was cut short or is damaged, or the calibration is torn.
         MissingExtra: No package brings the landmark model.
     """
@@ -89,6 +89,10 @@ def gather_inputs(study: Study, name: str, options: Options) -> Inputs:
         message = f"session {name}: {what}. Run: mavfer audit {session.folder}"
         raise InvalidFile(message)
     paths = [session.folder / "session.json", session.streams_path, session.color_path]
+    for path in paths:
+        if not path.is_file():
+            message = f"{path}: missing; session {name} needs it. Restore the session from a copy"
+            raise NotFound(message)
     files = {str(path.relative_to(study.root)): _fingerprint(path) for path in paths}
     calibration = None
     if session.calibration is not None and len(session.streams) > 1:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TYPE_CHECKING, Any, Final
 
-from mavfer.errors import CommandError, MavferError, NotFound
+from mavfer.errors import CommandError, MavferError, MissingExtra, NotFound
 from mavfer.files import replacing
 from mavfer.preprocess.inputs import Options
 from mavfer.preprocess.session_job import PASSES, SessionResult, preprocess_session
-from mavfer.progress import progress
+from mavfer.progress import counted, progress
 from mavfer.study.session import Session
 from mavfer.study.shard_index import rebuild_index
 from mavfer.study.study import Study
@@ -38,6 +39,13 @@ class Outcome:
     results: tuple[SessionResult, ...]
     licence_note: str
     """What must be known of the landmark model."""
+    index_problem: str = ""
+    """Why the index of the shards could not be brought up to date, in one line."""
+
+    @property
+    def is_good(self) -> bool:
+        """True where every session has its shard and the index lists them all."""
+        return not self.failed and not self.index_problem
 
     @property
     def failed(self) -> list[SessionResult]:
@@ -49,7 +57,8 @@ class Outcome:
         """What a person should know, one line each."""
         lines = [f"note: {self.licence_note}"] if self._count("done") else []
         lines += [notice for result in self.results for notice in result.notices]
-        return lines + [f"{result.session}: failed: {result.error}" for result in self.failed]
+        lines += [f"{result.session}: failed: {result.error}" for result in self.failed]
+        return lines + ([self.index_problem] if self.index_problem else [])
 
     def to_document(self) -> dict[str, Any]:
         """The outcome as JSON."""
@@ -65,7 +74,8 @@ class Outcome:
         found = sum(result.found_frames for result in self.results)
         carried = sum(result.carried_frames for result in self.results)
         text = (
-            f"{self._count('done')} sessions preprocessed, {self._count('skipped')} up to date, "
+            f"{counted(self._count('done'), 'session')} preprocessed, "
+            f"{self._count('skipped')} up to date, "
             f"{len(self.failed)} failed"
         )
         if frames:
@@ -82,7 +92,7 @@ def preprocess_study(root: Path, options: Options, *, jobs: int = 1) -> Outcome:
     Raises:
         NotFound: There is no study, or it has no sessions.
         CommandError: `jobs` is less than 1.
-        MissingExtra: No package brings the landmark model.
+        MissingExtra: A package of the extra, or one that brings the landmark model, is missing.
     """
     if jobs < 1:
         message = f"--jobs {jobs}: at least one session at a time is needed"
@@ -98,8 +108,17 @@ def preprocess_study(root: Path, options: Options, *, jobs: int = 1) -> Outcome:
             results = [_guarded(study, name, options, advance) for name in names]
         else:
             results = _run_pool(study, names, options, min(jobs, len(names)), advance)
-    rebuild_index(study)
-    return Outcome(tuple(sorted(results, key=lambda r: r.session)), model.licence_note)
+    in_order = tuple(sorted(results, key=lambda result: result.session))
+    return Outcome(in_order, model.licence_note, _update_index(study))
+
+
+def _update_index(study: Study) -> str:
+    """Lists the new shards; what keeps it from that, such as an old shard that is torn."""
+    try:
+        rebuild_index(study)
+    except MavferError as error:
+        return str(error)
+    return ""
 
 
 def _frames(study: Study, names: list[str]) -> int:
@@ -117,15 +136,19 @@ def _guarded(
     study: Study, name: str, options: Options, advance: Callable[[int], None]
 ) -> SessionResult:
     """One session; whatever goes wrong becomes its result, so that the others go on."""
+    path = study.reports_folder / f"{name}.error.txt"
     try:
-        return preprocess_session(study, name, options, advance)
+        result = preprocess_session(study, name, options, advance)
+    except MissingExtra:
+        raise  # no session could do without it
     except MavferError as error:
         return SessionResult(name, "failed", error=str(error))
     except Exception as error:
-        path = study.reports_folder / f"{name}.error.txt"
-        with replacing(path) as part:
+        with suppress(OSError), replacing(path) as part:  # the disk itself may be what failed
             part.write_text(traceback.format_exc(), encoding="utf-8")
         return SessionResult(name, "failed", error=f"unexpected: {error!r}; see {path}")
+    path.unlink(missing_ok=True)  # of an earlier run
+    return result
 
 
 def _run_pool(
@@ -139,8 +162,9 @@ def _run_pool(
         _one_thread_each(),
         _passed_on(counts, advance),
         ProcessPoolExecutor(
-            jobs, mp_context=context, initializer=_remember_queue, initargs=(counts,)
+            jobs, mp_context=context, initializer=_begin_worker, initargs=(counts,)
         ) as pool,
+        _dropping_what_waits(pool),
     ):
         waiting = {pool.submit(_in_worker, study, name, options): name for name in names}
         for future in as_completed(waiting):
@@ -157,13 +181,37 @@ _queue: Any = None
 """In a worker: where numbers of done frames go."""
 
 
-def _remember_queue(counts: Any) -> None:
+def _begin_worker(counts: Any) -> None:
+    """Prepares a worker: Ctrl-C stops it at work only, and it does not outlive its parent."""
     global _queue  # noqa: PLW0603 (the one way a pool's initializer can hand something over)
     _queue = counts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # a worker whose parent was killed would wait for work for ever
 
 
 def _in_worker(study: Study, name: str, options: Options) -> SessionResult:
-    return _guarded(study, name, options, _queue.put)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _guarded(study, name, options, _queue.put)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _dropping_what_waits(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """When the block is interrupted, sessions that no worker has begun are not begun."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mavfer.errors import NotAligned
+from mavfer.errors import InvalidFile, NotAligned
 from mavfer.files import locked
 from mavfer.preprocess.crops import CropMaker, Crops
 from mavfer.preprocess.following import DepthSource, Following, follow_face
@@ -80,7 +80,10 @@ def _is_up_to_date(study: Study, name: str, inputs: Inputs) -> bool:
     products = (path, study.media_path(name), study.media_table_path(name))
     if not all(product.is_file() for product in products):
         return False
-    return bool(Shard(path).attributes["inputs_sha256"] == inputs.sha256)
+    try:
+        return bool(Shard(path).attributes["inputs_sha256"] == inputs.sha256)
+    except InvalidFile:
+        return False  # torn: made again
 
 
 class _Job:

@@ -9,6 +9,7 @@ import numpy as np
 from mavfer import __version__
 from mavfer.dataset import load
 from mavfer.files import replacing
+from mavfer.progress import counted
 from mavfer.report import html
 from mavfer.report.plots import Band, plot_gaps, plot_quality, plot_tracks
 from mavfer.report.sheets import session_rows
@@ -48,7 +49,8 @@ def write_report(root: Path) -> Path:
     path = dataset.study.reports_folder / "report.html"
     text = html.page(
         title=summary.name,
-        lead=f"{summary.sessions} sessions of {summary.subjects} subjects, from camera to shard.",
+        lead=f"{counted(summary.sessions, 'session')} of {counted(summary.subjects, 'subject')}, "
+        "from camera to shard.",
         parts=_parts(dataset, summary),
         footer=f"Made by mavfer {__version__} on {utc_now()} from the files of the study alone.",
     )
@@ -188,7 +190,7 @@ def _synchronisation_section(dataset: Dataset) -> str:
     if example is not None:
         parts += [f"<h3>Gaps of {html.text(example.session)}</h3>", _gap_figure(example)]
     worst = [_worst([line for line in lines if line[1] == name]) for name in STREAM_NAMES]
-    parts.append(html.table(["worst of all sessions", *header[1:]], [w for w in worst if w]))
+    parts.append(html.table(["worst session", *header[2:]], [w for w in worst if w]))
     rows = [(session, stream, *map(_number, numbers)) for session, stream, numbers in lines]
     parts.append(html.details(f"Each of {len(dataset)} sessions", html.table(header, rows)))
     return html.section("Clocks and synchronisation", *parts)
@@ -220,7 +222,7 @@ def _worst(lines: list[tuple[str, str, list[float | None]]]) -> Sequence[str]:
     columns = zip(*(numbers for _, _, numbers in lines), strict=True)
     frames, *others = [[value for value in column if value is not None] for column in columns]
     largest = [max(values, key=abs, default=None) for values in others]
-    return ("", lines[0][1], _number(min(frames, default=None)), *map(_number, largest))
+    return (lines[0][1], _number(min(frames, default=None)), *map(_number, largest))
 
 
 def _gap_figure(rec: Recording) -> str:
@@ -258,7 +260,7 @@ def _quality_section(dataset: Dataset) -> str:
     ]
     header = [
         *("session", "sharpness", "brightness", "face inside image", "face with depth"),
-        *("face with thermal", "tracker agreement, % eye distance", "carry residual, mm"),
+        *("face with thermal", "agreement, %", "carried, mm"),
     ]
     example = _one_of_each(dataset)[-1]
     quality = example.column("quality")
@@ -269,10 +271,14 @@ def _quality_section(dataset: Dataset) -> str:
     }
     return html.section(
         "Quality",
-        html.paragraph("Medians over the frames with a face; every frame has its own row."),
+        html.paragraph(
+            "Medians over the frames with a face; every frame has its own row. Agreement: distance "
+            "of fresh landmarks and optical flow in % of the eye distance. Carried: residual of "
+            "the head's surface."
+        ),
         html.table(header, rows),
         f"<h3>Coverage of {html.text(example.session)}</h3>",
-        html.figure(plot_quality(example.time_seconds, coverage, "share of the face")),
+        html.figure(plot_quality(example.time_seconds, coverage, "share")),
     )
 
 

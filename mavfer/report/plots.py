@@ -21,7 +21,7 @@ __all__ = ["Band", "plot_gaps", "plot_quality", "plot_tracks"]
 FOUND: Final = "#2a7f62"
 CARRIED: Final = "#e09f3e"
 NOTHING: Final = "#d64550"
-STREAM_COLORS: Final = {"color": "#3d5a80", "depth": "#6a4c93", "thermal": "#bc4b51"}
+STREAM_COLORS: Final = {"color": "#3d5a80", "depth": "#6a4c93", "thermal": "#1b7fa8"}
 _INK: Final = "#1f2933"
 _GRID: Final = "#e4e7eb"
 _WIDTH_INCHES: Final = 9.0
@@ -103,7 +103,7 @@ def plot_quality(
     seconds: NDArray[np.float64], columns: Mapping[str, NDArray[np.float64]], label: str
 ) -> str:
     """Quality columns (T,) of one session over time, on one axis."""
-    inks = ["#3d5a80", "#6a4c93", "#bc4b51", "#2a7f62"]
+    inks = ["#6a4c93", "#1b7fa8", "#9aa5b1", "#2a7f62"]
     with _figure(2.2) as (_, axes, svg):
         for ink, (name, values) in zip(inks, columns.items(), strict=False):
             axes.plot(seconds, values, color=ink, linewidth=1.2, label=name)

@@ -99,7 +99,8 @@ def summarize(root: Path) -> Summary:
 
 
 def _folders(parent: Path) -> list[str]:
-    return sorted(f.name for f in parent.iterdir() if f.is_dir()) if parent.is_dir() else []
+    """Names of the folders in a folder, without hidden ones."""
+    return sorted(f.name for f in parent.glob("[!.]*") if f.is_dir())
 
 
 def _raters(root: Path) -> set[str]:

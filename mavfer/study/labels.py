@@ -75,7 +75,7 @@ def label_names(study: Study) -> list[str]:
     """Names of all labels, sorted."""
     if not study.labels_folder.is_dir():
         return []
-    return sorted(f.name for f in study.labels_folder.iterdir() if f.is_dir())
+    return sorted(f.name for f in study.labels_folder.glob("[!.]*") if f.is_dir())
 
 
 def empty_label(frames: int, dimensions: Sequence[str]) -> LabelTable:

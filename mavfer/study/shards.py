@@ -40,7 +40,7 @@ _SPARSE_BYTES: Final = 1 << 20
 """Foreign bytes that are read along rather than reading frame by frame; HDF5 may place a small
 chunk in a hole far from its group."""
 
-_MENDING: Final = "Restore the shard from a copy, or make it again with mavfer preprocess"
+_MENDING: Final = "Restore the shard from a copy, or delete it and run mavfer preprocess"
 
 
 @dataclass(frozen=True)

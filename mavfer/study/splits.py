@@ -78,7 +78,7 @@ def split_path(study: Study, name: str) -> Path:
 
 def split_names(study: Study) -> list[str]:
     """Names of all splits, sorted."""
-    return sorted(path.stem for path in study.splits_folder.glob("*.json"))
+    return sorted(path.stem for path in study.splits_folder.glob("[!.]*.json"))
 
 
 def read_split(study: Study, name: str = "default") -> Split:

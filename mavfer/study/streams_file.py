@@ -16,6 +16,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 
+from mavfer.errors import InvalidFile
 from mavfer.streams import STREAM_NAMES
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 
@@ -41,6 +42,7 @@ __all__ = [
     "copy_streams",
     "event_row",
     "open_streams",
+    "read_frame",
     "stamp_row",
     "write_color_times",
 ]
@@ -157,6 +159,22 @@ def open_streams(path: Path) -> Iterator[h5py.File]:
     with open_hdf5(path, swmr=_has_open_writer(path)) as file:
         require_valid_hdf5(file, "streams", path)
         yield file
+
+
+def read_frame(frames: Any, row: int) -> NDArray[np.uint16]:
+    """Raw counts (H, W) of one frame of a dataset `/<stream>/frames`.
+
+    Raises:
+        InvalidFile: Its bytes cannot be decompressed.
+    """
+    try:
+        return np.asarray(frames[row])
+    except OSError as error:
+        message = (
+            f"{frames.file.filename}: {frames.name}, frame {row} cannot be read ({error}). "
+            f"Restore the session from a copy"
+        )
+        raise InvalidFile(message) from error
 
 
 def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) -> None:

@@ -15,6 +15,7 @@ from mavfer.errors import AlreadyThere, CommandError, NotFound
 from mavfer.files import read_csv, read_json, sha256_of, write_csv, write_json
 from mavfer.schema import columns_from_text, require_valid
 from mavfer.streams import STREAM_NAMES
+from mavfer.study.lock import study_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +148,7 @@ class Study:
         Raises:
             CommandError: `session` is not a session id.
         """
-        if not _SESSION.match(session):
+        if not _SESSION.fullmatch(session):
             message = f"{session!r}: not a session id (subject code, hyphen, three digits)"
             raise CommandError(message)
         return self.sessions_folder / session
@@ -170,7 +171,7 @@ class Study:
         Raises:
             CommandError: `name` cannot be a file name.
         """
-        if not _NAME.match(name):
+        if not _NAME.fullmatch(name):
             message = f"{name!r}: not a calibration name (letters, digits, _ . -)"
             raise CommandError(message)
         return self.root / "calibration" / f"{name}.json"
@@ -191,7 +192,7 @@ class Study:
         if not self.sessions_folder.is_dir():
             return []
         folders = self.sessions_folder.iterdir()
-        return sorted(f.name for f in folders if f.is_dir() and _SESSION.match(f.name))
+        return sorted(f.name for f in folders if f.is_dir() and _SESSION.fullmatch(f.name))
 
     def next_session(self, subject: str) -> str:
         """Id of the next take of `subject`: the lowest number above all that are there.
@@ -231,6 +232,7 @@ class Study:
         Raises:
             NotFound: The form's file is not there.
             AlreadyThere: There is a record; a consent is never overwritten.
+            InvalidFile: participants.csv is torn; no record is written then.
         """
         path = self.consent_path(subject)
         if not form.is_file():
@@ -239,6 +241,7 @@ class Study:
         if path.exists():
             message = f"{path}: subject {subject} has a consent record. Move it aside to replace it"
             raise AlreadyThere(message)
+        self.participants()  # before anything is written: the row could not be added
         document = {
             "format": "mavfer.consent",
             "version": 1,
@@ -247,12 +250,13 @@ class Study:
             "form_name": form.name,
             "form_version": form_version,
             "form_sha256": sha256_of(form),
-            "scope": list(scope),
+            "scope": list(dict.fromkeys(scope)),
             "created_utc": utc_now(),
         }
         require_valid(document, "consent", path)
-        write_json(path, document)
-        self.add_participant(subject)
+        with study_lock(self):
+            write_json(path, document)
+            self.add_participant(subject)
         return path
 
 
@@ -267,7 +271,7 @@ def require_subject(code: str) -> str:
     Raises:
         CommandError: It cannot.
     """
-    if not _SUBJECT.match(code):
+    if not _SUBJECT.fullmatch(code):
         message = f"{code!r}: not a subject code (1 to 32 letters, digits or _)"
         raise CommandError(message)
     return code

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import NotAligned, require
+from mavfer.vision.geometry import rotation_from_vector
 from mavfer.vision.registration import lens_numbers, pixel_rays
 
 if TYPE_CHECKING:
@@ -253,9 +254,7 @@ def _turn_about(
     motion: NDArray[np.float64], centre: NDArray[np.float64], change: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """A motion followed by a small turn (rotation vector) about the moved centre and a shift."""
-    from scipy.spatial.transform import Rotation
-
-    turn = Rotation.from_rotvec(change[:3]).as_matrix()
+    turn = rotation_from_vector(change[:3])
     middle = motion[:3, :3] @ centre + motion[:3, 3]
     result = np.eye(4)
     result[:3, :3] = turn @ motion[:3, :3]

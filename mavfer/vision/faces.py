@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mavfer.errors import InvalidArray, require
+from mavfer.errors import InvalidArray, InvalidFile, require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,7 +173,12 @@ def _load_detector() -> Any:
 @cache
 def _load_predictor(model: Path) -> Any:
     """Dlib's landmark reader, 100 MB that are read once a process."""
-    return require("dlib", "preprocess").shape_predictor(str(model))
+    dlib = require("dlib", "preprocess")
+    try:
+        return dlib.shape_predictor(str(model))
+    except RuntimeError as error:
+        message = f"{model}: not a landmark model of dlib, or cut off ({error}). Install it again"
+        raise InvalidFile(message) from error
 
 
 def box_from_landmarks(landmarks: NDArray[np.float64]) -> Box:

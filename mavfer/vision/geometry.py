@@ -24,6 +24,7 @@ __all__ = [
     "euler_from_rotation",
     "invert_matrix",
     "rotation_from_euler",
+    "rotation_from_vector",
 ]
 
 _UNDISTORT_ITERATIONS: Final = 20
@@ -74,16 +75,11 @@ class CameraModel:
     def distort(self, rays: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distorted normalised image coordinates (N, 2) of ideal ones (N, 2)."""
         k1, k2, p1, p2, k3 = self.distortion
-        x, y = rays[:, 0], rays[:, 1]
-        r2 = x * x + y * y
-        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-        return np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-            ],
-            axis=1,
-        )
+        tangential = np.array([p2, p1])
+        r2 = (rays * rays).sum(axis=1)
+        scale = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + 2 * (rays @ tangential)
+        distorted: NDArray[np.float64] = rays * scale[:, None] + r2[:, None] * tangential
+        return distorted
 
     def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Ideal normalised coordinates (N, 2), x/z and y/z, of what is seen at pixels (N, 2).
@@ -216,6 +212,23 @@ def rotation_from_euler(yaw: float, pitch: float, roll: float) -> NDArray[np.flo
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     rotation: NDArray[np.float64] = about_y @ about_x @ about_z
+    return rotation
+
+
+def rotation_from_vector(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotation (3, 3) about an axis (3,) by as many radians as the axis is long.
+
+    Source: Rodrigues' formula, for example Murray, Li and Sastry 1994, equation 2.14.
+    """
+    x, y, z = vector
+    angle = float(np.sqrt(vector @ vector))
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    # sin(a) / a and (1 - cos(a)) / a², in a form that holds at 0 too.
+    rotation: NDArray[np.float64] = (
+        np.eye(3)
+        + np.sinc(angle / np.pi) * cross
+        + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
+    )
     return rotation
 
 

@@ -8,6 +8,7 @@ is right at any distance, where a fixed homography holds at one.
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -90,18 +91,22 @@ def register_depth(  # noqa: PLR0917 (two frames' worth of facts, in the order o
     kernels = _kernels()
     _require_frame("depth", depth_counts, depth_camera)
     rows, columns = _window(depth_camera, color_camera, crop_matrix, shape)
-    window = pixel_rays(depth_camera, rows, columns) if rays is None else rays[rows, columns]
-    depth, is_mended = kernels.mend_pixels(
-        depth_counts[rows, columns], float(depth_mm_per_count), _JUMP
-    )
-    placed = kernels.place_points(
-        depth,
-        window,
+    window = (rows.stop - rows.start, columns.stop - columns.start)
+    placed, is_mended = np.zeros((*window, 3), np.float32), np.zeros(window, np.bool_)
+    kernels.place_points(
+        np.ascontiguousarray(depth_counts),
+        float(depth_mm_per_count),
+        _JUMP,
+        pixel_rays(depth_camera) if rays is None else rays,
+        (rows.start, columns.start),
         _motion(depth_camera, color_camera),
         lens_numbers(color_camera),
-        crop_matrix,
+        np.ascontiguousarray(crop_matrix),
+        placed,
+        is_mended,
     )
-    crop, mask = kernels.draw_surface(placed, is_mended, _JUMP, *shape)
+    crop, mask = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+    kernels.draw_surface(placed, is_mended, _JUMP, _empty_buffer(shape), mask, crop)
     return crop, mask
 
 
@@ -133,19 +138,29 @@ def register_thermal(
     """
     kernels = _kernels()
     _require_frame("thermal", thermal_centikelvin, thermal_camera)
-    depth, is_filled = kernels.fill_gaps(depth_crop, _LONGEST_GAP, _GAP_STEP_MM)
-    grid, cell = _ray_grid(color_camera, crop_matrix, depth_crop.shape)
-    seen = kernels.see_surface(
+    shape = depth_crop.shape
+    depth, is_filled = depth_crop.astype(np.float32), np.zeros(shape, np.bool_)
+    kernels.fill_gaps(depth, is_filled, _LONGEST_GAP, _GAP_STEP_MM)
+    seen, nearest = np.zeros((*shape, 3), np.float32), _empty_buffer(thermal_centikelvin.shape)
+    kernels.see_surface(
         depth,
-        grid,
-        cell,
+        _dense_rays(color_camera, crop_matrix, shape),
         _motion(color_camera, thermal_camera),
         lens_numbers(thermal_camera),
-        thermal_centikelvin.shape,
+        seen,
+        nearest,
     )
-    reach = _reach(thermal_camera, color_camera, crop_matrix)
-    crop, mask = kernels.look_up(
-        thermal_centikelvin, seen, is_filled, _OCCLUSION_MM, _OCCLUSION_SHARE, reach
+    nearest = _widened(nearest, _reach(thermal_camera, color_camera, crop_matrix))
+    crop, mask = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+    kernels.look_up(
+        np.ascontiguousarray(thermal_centikelvin),
+        seen,
+        nearest,
+        is_filled,
+        _OCCLUSION_MM,
+        _OCCLUSION_SHARE,
+        crop,
+        mask,
     )
     return crop, mask
 
@@ -219,6 +234,20 @@ def _kernels() -> Any:
     return registration_kernels
 
 
+def _empty_buffer(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A z-buffer in which nothing is seen yet."""
+    return np.full(shape, np.inf, np.float32)
+
+
+def _widened(nearest: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
+    """A z-buffer in which each point covers `reach` pixels to each side."""
+    if reach == 0:
+        return nearest
+    cv2: Any = require("cv2", "preprocess")
+    widened: NDArray[np.float32] = cv2.erode(nearest, np.ones((2 * reach + 1,) * 2, np.uint8))
+    return widened
+
+
 def _motion(source: CameraModel, target: CameraModel) -> NDArray[np.float64]:
     """Motion (3, 4) from one camera's frame to another's."""
     motion = target.camera_from_color @ np.linalg.inv(source.camera_from_color)
@@ -251,22 +280,33 @@ def _window(
     limits = np.array([depth_camera.width, depth_camera.height])
     low = np.clip(np.floor(seen.min(axis=0)) - _MARGIN, 0, limits).astype(int)
     high = np.clip(np.ceil(seen.max(axis=0)) + _MARGIN + 1, 0, limits).astype(int)
-    return slice(low[1], high[1]), slice(low[0], high[0])
+    high = np.maximum(low, high)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
-def _ray_grid(
+def _dense_rays(
     camera: CameraModel, crop_matrix: NDArray[np.float64], shape: tuple[int, ...]
-) -> tuple[NDArray[np.float64], float]:
-    """Rays (n, m, 2) of the color camera at a coarse grid over the crop, and the cell's side.
+) -> NDArray[np.float64]:
+    """Rays (2, H, W) of the color camera at the crop's pixels, from those at a coarse grid.
 
     A lens bends so little within one cell that straight lines between are within 0.02 px.
     """
     height, width = shape
     cell = max(height, width) / _GRID_CELLS
-    rows, columns = (int(np.ceil((side - 1) / cell)) + 1 for side in (height, width))
-    y, x = np.mgrid[: max(rows, 2), : max(columns, 2)] * cell
-    rays = _crop_rays(camera, crop_matrix, np.stack([x.ravel(), y.ravel()], axis=1))
-    return rays.reshape(*x.shape, 2), cell
+    down, across = _interpolation(height, cell), _interpolation(width, cell)
+    y, x = np.mgrid[: down.shape[1], : across.shape[1]] * cell
+    grid = _crop_rays(camera, crop_matrix, np.stack([x.ravel(), y.ravel()], axis=1))
+    rays: NDArray[np.float64] = down @ grid.T.reshape(2, *x.shape) @ across.T
+    return rays
+
+
+@lru_cache(maxsize=8)
+def _interpolation(length: int, cell: float) -> NDArray[np.float64]:
+    """What (length, lines) each of the lines, `cell` pixels apart, counts at each pixel."""
+    lines = max(int(np.ceil((length - 1) / cell)) + 1, 2)
+    place = np.arange(length)[:, None] / cell
+    weights: NDArray[np.float64] = np.maximum(0, 1 - np.abs(place - np.arange(lines)))
+    return weights
 
 
 def _crop_rays(

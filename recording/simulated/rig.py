@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -314,7 +315,7 @@ def _check_streams(
 
 def _check_numbers(seconds: float, depth_mm_per_count: float, drop_share: float) -> None:
     """Raises CommandError for numbers that cannot be."""
-    if not seconds > 0:
+    if not 0 < seconds < math.inf:
         raise CommandError(f"simulated rig: {seconds} seconds cannot be. Ask for more than 0")
     if not depth_mm_per_count > 0:
         raise CommandError(

@@ -121,11 +121,11 @@ def test_columns_masks_and_documents_come_back(shard_factory, written, pixels):
 
 def test_documents_of_a_megabyte_are_no_problem(shard_factory, pixels, tmp_path):
     path = tmp_path / "S01-001.h5"
-    tracks = [{"first": n, "text": "größer – 大きい"} for n in range(25_000)]
-    shard_factory.write_shard(path, pixels.values(), tracks=tracks)
+    settings = {f"note-{n}": "größer – 大きい" for n in range(25_000)}
+    shard_factory.write_shard(path, pixels.values(), settings=settings)
 
-    assert len(json.dumps(tracks)) > 1_000_000
-    assert Shard(path).documents()["tracks"] == tracks
+    assert len(json.dumps(settings)) > 1_000_000
+    assert Shard(path).documents()["settings"] == settings
 
 
 def test_a_session_with_color_alone_has_no_other_stream(shard_factory, pixels, tmp_path):

@@ -1,7 +1,9 @@
+import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from mavfer.errors import InvalidArray
 from mavfer.vision.geometry import (
@@ -12,6 +14,7 @@ from mavfer.vision.geometry import (
     euler_from_rotation,
     invert_matrix,
     rotation_from_euler,
+    rotation_from_vector,
 )
 
 angles = st.floats(-1.4, 1.4)
@@ -175,3 +178,22 @@ def test_calibration_survives_its_document():
     assert again.thermal is None
     np.testing.assert_array_equal(again.depth.camera_from_color, depth.camera_from_color)
     np.testing.assert_array_equal(again.color.matrix, color.matrix)
+
+
+@given(st.lists(st.floats(-4, 4), min_size=3, max_size=3))
+@example([0.0, 0.0, 0.0])
+@example([1e-9, 0.0, -1e-9])
+def test_a_rotation_by_a_vector_is_that_of_scipy(vector):
+    rotation = rotation_from_vector(np.array(vector))
+
+    np.testing.assert_allclose(rotation, Rotation.from_rotvec(vector).as_matrix(), atol=1e-12)
+
+
+def test_the_lens_bends_rays_as_opencv_does():
+    camera = make_camera()
+    points = np.random.default_rng(0).uniform([-300, -200, 600], [300, 200, 900], (50, 3))
+
+    theirs, _ = cv2.projectPoints(
+        points, np.zeros(3), np.zeros(3), camera.matrix, camera.distortion
+    )
+    np.testing.assert_allclose(camera.project_own(points), theirs[:, 0], atol=1e-8)

@@ -1,0 +1,184 @@
+"""What preprocessing costs, against a straightforward program for the same crops.
+
+The straightforward one searches every whole frame for the face, registers the whole depth frame by
+numpy, one point a pixel, and writes each frame with gzip. It makes no video for raters, smooths
+nothing and knows no dark; ours does all of it. Both work on one simulated session, in turns.
+
+    python benchmarks/preprocess_speed.py [--quick]
+"""
+# ruff: noqa: E402 (threads are told how many they are before numpy loads)
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import cv2
+import dlib
+import h5py
+import numpy as np
+
+from mavfer.preprocess import Options
+from mavfer.preprocess.session_job import preprocess_session
+from mavfer.preprocess.timeline import align_times
+from mavfer.study.calibration import read_calibration
+from mavfer.study.session import Session
+from mavfer.study.streams_file import open_streams
+from mavfer.study.study import Study, software_versions
+from mavfer.vision.alignment import crop_matrix, find_preset
+from mavfer.vision.geometry import apply_matrix
+from mavfer.vision.landmark_model import find_landmark_model
+from recording.recorder import record_take
+from recording.simulated import SimulatedRig
+
+SHAPE = (224, 224)
+RATES_HZ = {"color": 15.0, "depth": 15.0, "thermal": 12.5}
+
+
+def record(root, subject, seconds):
+    """A simulated session in good light."""
+    study = Study.open(root) if root.exists() else Study.create(root)
+    rig = SimulatedRig(
+        1, seconds=seconds, pace="fast", subject_code=subject, rates_hz=RATES_HZ, drop_share=0
+    )
+    return study, record_take(study, rig, subject=subject).session
+
+
+def ours(study, session):
+    """CPU seconds of preprocessing the session anew, and its color frames."""
+    for path in (study.shard_path(session), study.media_path(session)):
+        path.unlink(missing_ok=True)
+    begun = time.process_time()
+    result = preprocess_session(study, session, Options(), lambda _: None)
+    assert result.found_frames > 0.9 * result.frames
+    return time.process_time() - begun, result.frames
+
+
+class Plain:
+    """The straightforward program."""
+
+    def __init__(self, study, name):
+        self.session = Session.open(study.session_folder(name))
+        self.cameras = read_calibration(study, self.session.calibration, session=name)
+        self.timeline = align_times(self.session)
+        self.detector = dlib.get_frontal_face_detector()
+        self.predictor = dlib.shape_predictor(str(find_landmark_model(None).path))
+        self.preset = find_preset(Options().alignment)
+        depth = self.cameras.depth
+        x, y = np.meshgrid(np.arange(depth.width), np.arange(depth.height))
+        pixels = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+        self.rays = depth.rays(pixels).reshape(depth.height, depth.width, 2)
+
+    def run(self, path, frames):
+        """CPU seconds for the first frames of the session."""
+        begun = time.process_time()
+        with open_streams(self.session.streams_path) as streams, h5py.File(path, "w") as file:
+            for frame in self.session.color_frames():
+                if frame.index == frames:
+                    break
+                self._write(file, frame.index, self._crops(frame, streams))
+        return time.process_time() - begun
+
+    def _crops(self, frame, streams):
+        rgb = frame.rgb()
+        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        faces = self.detector(gray)
+        if not faces:
+            return [np.zeros((*SHAPE, 3), np.uint8), *np.zeros((2, *SHAPE), np.uint16)]
+        parts = self.predictor(gray, faces[0]).parts()
+        landmarks = np.array([(part.x, part.y) for part in parts], np.float64)
+        matrix = crop_matrix(landmarks, self.preset)
+        color = cv2.warpAffine(rgb, matrix, SHAPE)
+        counts = self._paired(streams, "depth", frame.index)
+        celsius = self._paired(streams, "thermal", frame.index)
+        points = self._points(counts)
+        place = np.rint(apply_matrix(matrix, self.cameras.color.project(points))).astype(int)
+        inside = ((place >= 0) & (place < SHAPE)).all(axis=1)
+        place, points = place[inside], points[inside]
+        return [color, _scatter(points, place), self._look_up(celsius, points, place)]
+
+    def _paired(self, streams, stream, index):
+        row = max(int(self.timeline.pairings[stream].index[index]), 0)
+        return streams[f"{stream}/frames"][row]
+
+    def _points(self, counts):
+        """Every depth pixel's point (N, 3) in the color camera's frame."""
+        y, x = np.nonzero(counts)
+        z = counts[y, x] * self.session.document["streams"]["depth"]["depth_mm_per_count"]
+        own = np.column_stack([self.rays[y, x] * z[:, None], z])
+        motion = np.linalg.inv(self.cameras.depth.camera_from_color)
+        return own @ motion[:3, :3].T + motion[:3, 3]
+
+    def _look_up(self, counts, points, place):
+        """The thermal pixel of every depth pixel's point, set down in the crop."""
+        seen = np.rint(self.cameras.thermal.project(points)).astype(int)
+        inside = ((seen >= 0) & (seen < counts.shape[::-1])).all(axis=1)
+        crop = np.zeros(SHAPE, np.uint16)
+        crop[place[inside, 1], place[inside, 0]] = counts[seen[inside, 1], seen[inside, 0]]
+        return crop
+
+    def _write(self, file, index, crops):
+        for name, crop in zip(("color", "depth", "thermal"), crops, strict=True):
+            if name not in file:
+                file.create_dataset(
+                    name, (0, *crop.shape), crop.dtype, maxshape=(None, *crop.shape),
+                    chunks=(1, *crop.shape), compression="gzip",
+                )  # fmt: skip
+            file[name].resize(index + 1, axis=0)
+            file[name][index] = crop
+
+
+def _scatter(points, place):
+    """Every point set down in the crop; the nearest wins."""
+    depth = np.full(SHAPE, 65535.0)
+    np.minimum.at(depth, (place[:, 1], place[:, 0]), points[:, 2])
+    return np.where(depth < 65535, depth, 0).astype(np.uint16)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="6 seconds instead of 30")
+    is_quick = parser.parse_args().quick
+    plain_frames, rounds = (30, 2) if is_quick else (90, 3)
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "study"
+        study, session = record(root, "S01", 6 if is_quick else 30)
+        study, short = record(root, "S02", 1)
+        start_seconds, _ = ours(study, short)  # loads kernels and models
+        plain = Plain(study, session)
+        ours_ms, plain_ms = [], []
+        for _ in range(rounds):
+            seconds, frames = ours(study, session)
+            ours_ms.append(1000 * seconds / frames)
+            plain_ms.append(
+                1000 * plain.run(Path(folder) / "plain.h5", plain_frames) / plain_frames
+            )
+        plain_bytes = (Path(folder) / "plain.h5").stat().st_size / plain_frames
+        shard_bytes = study.shard_path(session).stat().st_size / frames
+    values = {
+        "frames": frames,
+        "ours_ms_per_frame": min(ours_ms),
+        "plain_ms_per_frame": min(plain_ms),
+        "start_and_first_15_frames_cpu_seconds": start_seconds,
+        "shard_bytes_per_frame": shard_bytes,
+        "plain_bytes_per_frame": plain_bytes,
+    }
+    result = {
+        "benchmark": "preprocess_speed",
+        "ratios": {"cpu_plain": min(plain_ms) / min(ours_ms)},
+        "values": values,
+    }
+    packages = ("av", "dlib-bin", "numba", "opencv-python")
+    print(json.dumps({**result, "versions": software_versions(*packages)}))
+
+
+if __name__ == "__main__":
+    main()
