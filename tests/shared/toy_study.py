@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-FACTORY = Path(__file__).parent / "mavfer" / "shard_factory.py"
+FACTORY = Path(__file__).parents[1] / "mavfer" / "shard_factory.py"
 FRAMES = 48
 SIDE = 48
 SUBJECTS = ("S01", "S02", "S03", "S04", "S05")
