@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 DEMO_PACKAGES := libgl1 libglib2.0-0
 TEST_PACKAGES := $(DEMO_PACKAGES) libusb-1.0-0 chromium
 
-DEMO_EXTRAS := record,preprocess,demo
+DEMO_EXTRAS := all
 TEST_EXTRAS := all,dev
 EXTRAS := record preprocess models annotate train demo
 

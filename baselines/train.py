@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from baselines.data import View, batches, clip_stride
@@ -257,9 +258,9 @@ class _Best:
 
 @contextmanager
 def _fixed(seed: int, threads: int) -> Iterator[None]:
-    """Fixes torch's random numbers and threads, and puts both back afterwards."""
+    """Fixes torch's random numbers, torch's threads and numpy's, and puts them back afterwards."""
     before = torch.get_num_threads()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), threadpool_limits(threads or None):
         torch.manual_seed(seed)
         torch.set_num_threads(threads or before)
         try:

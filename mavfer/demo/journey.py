@@ -55,7 +55,7 @@ class _Plan:
         return {"color": self.rate_hz, "depth": self.rate_hz, "thermal": self.rate_hz * 5 / 6}
 
 
-_QUICK: Final = _Plan(subjects=8, held_out=2, seconds=15, rate_hz=10, raters=5)
+_QUICK: Final = _Plan(subjects=8, held_out=2, seconds=12, rate_hz=10, raters=5)
 _FULL: Final = _Plan(subjects=12, held_out=3, seconds=20, rate_hz=15, raters=6)
 
 

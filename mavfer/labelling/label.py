@@ -114,7 +114,7 @@ def label_study(
     reaction = require_reaction(panels, reaction_seconds)
     fusions = [_fuse_panel(panel, method, reaction) for panel in panels]
     documents = _documents(name, method, reaction, fusions)
-    kept = [] if replace else [each for each in documents if is_label_made_so(study, each)]
+    kept = [each for each in documents if is_label_made_so(study, each, replace=replace)]
     _clear(study, name, documents, replace=replace)
     written = [document for document in documents if document not in kept]
     for document in written:

@@ -160,15 +160,17 @@ def write_label(
     return path
 
 
-def is_label_made_so(study: Study, document: Mapping[str, Any]) -> bool:
+def is_label_made_so(study: Study, document: Mapping[str, Any], *, replace: bool = False) -> bool:
     """Whether the label of this session is there, whole, and made like this; False if not there.
 
     Args:
         study: The study.
         document: As for `write_label`; method, settings and inputs are compared.
+        replace: Answer False, too, where it was made otherwise or its values changed.
 
     Raises:
-        AlreadyThere: A label of this name is there and was made otherwise, or its values changed.
+        AlreadyThere: A label of this name is there and was made otherwise, or its values changed,
+            and `replace` is False.
     """
     path = label_path(study, document["name"], document["session"])
     beside = path.with_suffix(".json")
@@ -176,9 +178,11 @@ def is_label_made_so(study: Study, document: Mapping[str, Any]) -> bool:
         return False
     there = read_json(beside) if beside.is_file() else {}
     is_same = all(there.get(key) == document[key] for key in ("method", "settings", "inputs"))
-    if not is_same or there.get("frames_sha256") != sha256_of(path):
-        raise AlreadyThere(_otherwise(path))
-    return True
+    if is_same and there.get("frames_sha256") == sha256_of(path):
+        return True
+    if replace:
+        return False
+    raise AlreadyThere(_otherwise(path))
 
 
 def _otherwise(path: Path) -> str:

@@ -181,12 +181,8 @@ def write_split(
     }
     for number, fold in enumerate(folds):
         require_no_leak(fold, f"{path}, fold {number}")
-    if path.is_file() and not replace:
-        there = read_json(path)
-        if all(there.get(key) == value for key, value in made_so.items()):
-            return False
-        message = f"{path}: another split of this name. Choose another --name, or pass --replace"
-        raise AlreadyThere(message)
+    if path.is_file() and _is_split_made_so(path, made_so, replace=replace):
+        return False
     document = {
         "format": "mavfer.split",
         "version": 1,
@@ -198,6 +194,22 @@ def write_split(
     require_valid(document, "split", path)
     write_json(path, document)
     return True
+
+
+def _is_split_made_so(path: Path, made_so: Mapping[str, Any], *, replace: bool) -> bool:
+    """Whether a split says this; one that does not is refused unless it may be replaced."""
+    try:
+        there = read_json(path)
+    except InvalidFile:
+        if replace:
+            return False
+        raise
+    if all(there.get(key) == value for key, value in made_so.items()):
+        return True
+    if replace:
+        return False
+    message = f"{path}: another split of this name. Choose another --name, or pass --replace"
+    raise AlreadyThere(message)
 
 
 def require_no_leak(parts: Mapping[str, Sequence[str]], where: str) -> None:

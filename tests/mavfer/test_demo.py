@@ -7,22 +7,23 @@ import time
 
 import pytest
 
-from mavfer import demo
 from mavfer.cli import run
-from mavfer.errors import AlreadyThere, Busy
+from mavfer.demo import journey, run_demo
+from mavfer.errors import AlreadyThere, Busy, DataError
 from mavfer.files import locked
 from mavfer.study.study import Study
 
-TINY = demo._Plan(subjects=1, seconds=2, rate_hz=8)
+TINY = {"subjects": 3, "held_out": 1, "seconds": 3, "rate_hz": 8, "raters": 3}
+MEASURES = {"ccc", "pearson", "rmse", "frames"}
 
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """A demo of one subject and two short takes; the journey is the same."""
-    monkeypatch.setattr(demo, "_QUICK", TINY)
+    """A demo of three subjects and short takes; the journey is the same."""
+    monkeypatch.setattr(journey, "_QUICK", journey._Plan(**TINY))
 
 
-def test_the_demo_ends_with_a_report_and_a_valid_study(tiny, tmp_path, capsys):
+def test_the_demo_ends_with_scores_a_report_and_a_valid_study(tiny, tmp_path, capsys):
     out = tmp_path / "out"
 
     assert run(["demo", "--out", str(out), "--json"]) == 0
@@ -30,43 +31,74 @@ def test_the_demo_ends_with_a_report_and_a_valid_study(tiny, tmp_path, capsys):
     document = json.loads(printed.out.splitlines()[-1])
     assert set(document) == {"study", "report", "seconds", "scores"}
     assert (out / "reports" / "report.html").samefile(document["report"])
+    assert [(line["model"], line["lighting"]) for line in document["scores"]] == [
+        ("sta", "bright"),
+        ("sta", "dark"),
+        ("mran", "bright"),
+        ("mran", "dark"),
+    ]
+    assert all(set(line["arousal"]) == MEASURES for line in document["scores"])
+    assert all(line["valence"]["frames"] > 10 for line in document["scores"])
     assert f"$ mavfer record {out} --subject P01 --rig simulated" in printed.err
-    assert "valid: 2 sessions, 2 shards" in printed.err
-    assert Study.open(out).sessions() == ["P01-001", "P01-002"]
+    assert "3 simulated raters: 21 takes" in printed.err
+    assert "valid: 6 sessions, 6 shards" in printed.err
+
+    labels = {path: path.read_bytes() for path in (out / "labels" / "gold").iterdir()}
+    assert run(["demo", "--out", str(out), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again["scores"] == document["scores"]
+    assert all(path.read_bytes() == content for path, content in labels.items())
+    assert len(list((out / "results").iterdir())) == 2
 
 
-def test_a_demo_that_was_killed_goes_on_where_it_was(tiny, tmp_path, capsys):
+def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(tiny, tmp_path, capsys):
     out = tmp_path / "out"
     program = (
-        "from pathlib import Path\nfrom mavfer import demo\nfrom mavfer.cli import run\n"
-        "demo._QUICK = demo._Plan(subjects=1, seconds=2, rate_hz=8)\n"
-        f"if __name__ == '__main__': demo.run_demo(Path({str(out)!r}), run)\n"
+        "from pathlib import Path\nfrom mavfer.demo import journey, run_demo\n"
+        "from mavfer.cli import run\n"
+        f"journey._QUICK = journey._Plan(**{TINY!r})\n"
+        f"if __name__ == '__main__': run_demo(Path({str(out)!r}), run)\n"
     )
     script = tmp_path / "run_demo.py"
     script.write_text(program)
-    child = subprocess.Popen(
-        [sys.executable, script],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 60
-    while not (out / "sessions" / "P01-002").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    assert (out / "sessions" / "P01-002").exists()
 
+    for moment in ("sessions/P01-002", "shards/P02-001.h5", "annotator/*.sqlite", "results/*"):
+        _kill_when(script, out, moment)
     assert run(["demo", "--out", str(out)]) == 0
-    assert "valid: 2 sessions, 2 shards" in capsys.readouterr().err
-    assert Study.open(out).sessions() == ["P01-001", "P01-002"]
+    assert "valid: 6 sessions, 6 shards" in capsys.readouterr().err
+    assert sorted(Study.open(out).sessions()) == [
+        f"P0{subject}-00{take}" for subject in (1, 2, 3) for take in (1, 2)
+    ]
+    assert all((folder / "result.json").exists() for folder in (out / "results").iterdir())
+
+
+def _kill_when(script, out, pattern):
+    """Runs the demo and kills it, and it alone, as soon as something is there."""
+    with (script.parent / "demo.log").open("w") as log:
+        child = subprocess.Popen([sys.executable, script], stdout=log, stderr=log)
+    deadline = time.monotonic() + 120
+    while not list(out.glob(pattern)) and time.monotonic() < deadline:
+        assert child.poll() is None, (script.parent / "demo.log").read_text()
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert list(out.glob(pattern)), (script.parent / "demo.log").read_text()
+
+
+def test_a_command_that_fails_in_a_demo_is_one_line(tiny, tmp_path):
+    out = tmp_path / "out"
+    Study.create(out, name="mavfer demo")
+    (out / "participants.csv").write_text("name\nsomebody\n")
+
+    with pytest.raises(DataError, match=r"^mavfer record .*participants.csv"):
+        run_demo(out, run)
 
 
 def test_a_demo_does_not_touch_a_study_of_somebody(tmp_path):
     Study.create(tmp_path / "mine")
 
     with pytest.raises(AlreadyThere, match="holds the study 'mine', not a demo's"):
-        demo.run_demo(tmp_path / "mine", run)
+        run_demo(tmp_path / "mine", run)
 
 
 def test_a_demo_does_not_write_among_other_files(tmp_path, capsys):
@@ -83,4 +115,4 @@ def test_two_demos_at_once_are_refused(tmp_path):
         locked(out / ".demo.lock", "the test holds it"),
         pytest.raises(Busy, match="a demo is run by another process"),
     ):
-        demo.run_demo(out, run)
+        run_demo(out, run)

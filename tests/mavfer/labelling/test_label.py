@@ -93,6 +93,7 @@ def test_the_same_label_is_kept_and_another_refused_unless_asked(rate):
     before = {p: p.read_bytes() for p in path.parent.iterdir()}
 
     assert label_study(study).kept == ("S01-001", "S02-001", "S03-001", "S04-001")
+    assert label_study(study, replace=True).written == ()
     with pytest.raises(AlreadyThere, match="pass --replace"):
         label_study(study, method="median")
     assert {p: p.read_bytes() for p in path.parent.iterdir()} == before

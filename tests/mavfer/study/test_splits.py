@@ -10,6 +10,7 @@ from mavfer.study.splits import (
     read_split,
     require_no_leak,
     split_names,
+    split_path,
     write_split,
 )
 
@@ -110,3 +111,22 @@ def test_too_few_subjects_and_impossible_shares_are_told():
         fold_subjects(["S01", "S02", "S03"], 4)
     with pytest.raises(CommandError, match="1 subject: leaving one out"):
         leave_one_subject_out(["S01"])
+
+
+def test_replacing_a_split_by_itself_leaves_the_file_as_it_is(study):
+    folds = [{"train": ("A", "B"), "test": ("C",)}]
+    write_split(study, "default", folds, kind="parts")
+    before = split_path(study, "default").stat().st_mtime_ns
+
+    assert not write_split(study, "default", folds, kind="parts", replace=True)
+    assert split_path(study, "default").stat().st_mtime_ns == before
+
+
+def test_a_torn_split_can_be_replaced(study):
+    split_path(study, "default").parent.mkdir(exist_ok=True)
+    split_path(study, "default").write_text('{"format": ')
+    folds = [{"train": ("A", "B"), "test": ("C",)}]
+
+    with pytest.raises(InvalidFile, match="not readable as JSON"):
+        write_split(study, "default", folds, kind="parts")
+    assert write_split(study, "default", folds, kind="parts", replace=True)
