@@ -60,8 +60,8 @@ def serve(
             ident="mavfer",
             clear_untrusted_proxy_headers=True,
         )
-        ready(url, open_project(study).notices)
         with _ending_on_sigterm():
+            ready(url, open_project(study).notices)
             server.run()
 
 

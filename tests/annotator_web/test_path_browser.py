@@ -85,6 +85,18 @@ def point(page, x, y):
     page.mouse.move(box["x"] + box["width"] * x, box["y"] + box["height"] * y, steps=4)
 
 
+def point_for(page, until_seconds):
+    """Points along a diagonal until so much of the film was shown; the valences pointed at."""
+    pointed = []
+    for x in np.tile(np.linspace(0.2, 0.8, 12), 5):
+        if page.evaluate("document.querySelector('video').currentTime") > until_seconds:
+            break
+        point(page, x, 1 - x)
+        pointed.append(2 * x - 1)
+        page.wait_for_timeout(250)
+    return pointed
+
+
 def collected(study, dimension):
     assert run(["annotate", "collect", str(study.root)]) == 0
     (path,) = (study.ratings_folder / "S01-001").glob(f"{dimension}.R1.*.csv")
@@ -100,9 +112,7 @@ def test_samples_carry_the_frame_that_was_on_the_screen(page, film, capsys):
     server = Server(film.root).start()
     try:
         begin(page, invited(film, capsys))
-        for x in np.linspace(0.2, 0.8, 12):
-            point(page, x, 1 - x)
-            page.wait_for_timeout(250)
+        pointed = point_for(page, until_seconds=3.0)
         page.wait_for_selector("[data-state=finished]")
         shown = dict(map(tuple, page.evaluate("window.shownNumbers")))
     finally:
@@ -118,8 +128,10 @@ def test_samples_carry_the_frame_that_was_on_the_screen(page, film, capsys):
     assert rating.is_complete
     assert rating.document["input"]["time_source"] == "requestVideoFrameCallback"
     assert rating.document["dropped_frames"] == FRAMES - len({frame for _, frame in stamps})
-    assert rating.value[0] == pytest.approx(0, abs=0.7)
-    assert rating.value[-1] == pytest.approx(0.6, abs=0.05)
+    assert len(pointed) >= 4
+    held = set(np.round(pointed, 2)) & set(np.round(rating.value, 2))
+    assert len(held) >= len(pointed) / 2  # a busy machine may present no frame while one is held
+    assert rating.value[-1] == pytest.approx(pointed[-1], abs=0.02)
 
 
 def test_nothing_is_lost_when_the_server_dies_and_the_page_is_reloaded(page, film, capsys):
