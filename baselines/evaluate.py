@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer import metrics
-from mavfer.errors import CommandError, NotFound
-from mavfer.files import read_csv, read_json
-from mavfer.schema import columns_from_text, require_valid
+from mavfer.errors import CommandError
+from mavfer.study.results import FinishedRun
 from mavfer.study.shard_index import read_index
 from mavfer.study.study import Study
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["evaluate_run", "read_predictions", "scores_of", "scores_text"]
+__all__ = ["evaluate_run", "scores_of", "scores_text"]
 
 _MEASURES: Final = {"ccc": metrics.ccc, "pearson": metrics.pearson, "rmse": metrics.rmse}
 _LABEL: Final = "_label"
@@ -42,13 +41,8 @@ def evaluate_run(run: Path, *, by: str | None = None) -> dict[str, Any]:
         InvalidFile: A file of it is torn or against its schema.
         CommandError: The sessions have no such setting.
     """
-    path = run / "result.json"
-    if not path.is_file():
-        message = f"{run}: no finished run here (result.json is missing). Run mavfer train"
-        raise NotFound(message)
-    result = read_json(path)
-    require_valid(result, "result", path)
-    columns = read_predictions(run / "predictions.csv")
+    finished = FinishedRun.open(run)
+    result, columns = finished.document, finished.predictions()
     groups = None if by is None else _settings_of(run, columns["session"], by)
     return {
         "run": result["run"],
@@ -56,18 +50,6 @@ def evaluate_run(run: Path, *, by: str | None = None) -> dict[str, Any]:
         "part": next(iter(result["scores"])),
         "scores": scores_of(columns, groups),
     }
-
-
-def read_predictions(path: Path) -> dict[str, list[Any]]:
-    """The columns of predictions.csv; empty cells are None.
-
-    Raises:
-        NotFound: There is no such file.
-        InvalidFile: It is torn or against its schema.
-    """
-    columns = columns_from_text(read_csv(path), "predictions")
-    require_valid(columns, "predictions", path)
-    return columns
 
 
 def scores_of(

@@ -15,10 +15,11 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from baselines.config import read_config
-from baselines.evaluate import read_predictions, scores_of
+from baselines.evaluate import scores_of
 from baselines.models import build_model
-from mavfer.files import read_json, replacing, sha256_of, sha256_of_document, write_csv, write_json
+from mavfer.files import replacing, sha256_of, sha256_of_document, write_csv, write_json
 from mavfer.schema import require_valid
+from mavfer.study.results import FinishedRun, read_predictions
 from mavfer.study.splits import split_path
 from mavfer.study.study import software_versions, utc_now
 
@@ -150,8 +151,7 @@ def load_model(folder: Path) -> tuple[Model, Config]:
         NotFound: There is no finished run.
         InvalidFile: Its result.json is torn or against its schema.
     """
-    result = read_json(folder / "result.json")
-    require_valid(result, "result", folder / "result.json")
+    result = FinishedRun.open(folder).document
     config = read_config(result["model"], str(folder / "config.toml"))
     dimensions = result["configuration"]["dimensions"]
     model = build_model(result["model"], config, result["modalities"], dimensions)

@@ -20,6 +20,7 @@ from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 from mavfer.study.labels import label_names, label_path, read_label
 from mavfer.study.media_writer import media_pts
 from mavfer.study.ratings import find_ratings, read_rating
+from mavfer.study.results import read_predictions
 from mavfer.study.session import Session
 from mavfer.study.shard_index import read_index
 from mavfer.study.shards import Shard
@@ -308,7 +309,6 @@ def _check_result(path: Path) -> Iterator[Finding]:
     document = read_json(path)
     require_valid(document, "result", path)
     predictions = path.with_name("predictions.csv")
-    columns = columns_from_text(read_csv(predictions), "predictions")
-    require_valid(columns, "predictions", predictions)
+    read_predictions(predictions)
     if sha256_of(predictions) != document["predictions_sha256"]:
         yield _problem(f"{predictions}: changed since the run ended")

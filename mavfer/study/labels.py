@@ -10,7 +10,7 @@ import numpy as np
 
 from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
 from mavfer.files import read_csv, read_json, replacing, sha256_of, write_csv, write_json
-from mavfer.schema import require_valid
+from mavfer.schema import columns_from_text, require_valid
 from mavfer.study.study import software_versions, utc_now
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "label_names",
     "label_path",
     "read_label",
+    "read_label_traces",
     "write_label",
 ]
 
@@ -114,6 +115,32 @@ def read_label(
         classes = _numbers(columns["expression"], "expression", path)
         label.expression[:] = np.where(np.isnan(classes), -1, classes)
     return label
+
+
+def read_label_traces(
+    study: Study, name: str, session: str
+) -> tuple[dict[str, LabelTrace], dict[str, Any]]:
+    """The label of one session with its band, by dimension, and the JSON beside it.
+
+    Raises:
+        NotFound: There is no such label.
+        InvalidFile: It is torn or against its schema.
+    """
+    path = label_path(study, name, session)
+    beside = path.with_suffix(".json")
+    columns = columns_from_text(read_csv(path), "label-frames")
+    require_valid(columns, "label-frames", path)
+    document: dict[str, Any] = read_json(beside)
+    require_valid(document, "label", beside)
+    traces = {}
+    for dimension in (key.removesuffix("_low") for key in columns if key.endswith("_low")):
+        value, low, high = (
+            np.array([np.nan if cell is None else cell for cell in columns[key]], np.float64)
+            for key in (dimension, f"{dimension}_low", f"{dimension}_high")
+        )
+        raters = np.array(columns[f"{dimension}_raters"], np.int64)
+        traces[dimension] = LabelTrace(value, low, high, raters)
+    return traces, document
 
 
 def write_label(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from mavfer.errors import InvalidFile
 from mavfer.files import replacing
 from mavfer.schema import load_schema
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Truth", "read_truth", "write_truth"]
+    from mavfer.study.session import Session
+
+__all__ = ["Truth", "latent_at_frames", "read_truth", "write_truth"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,28 @@ def read_truth(path: Path) -> Truth:
             calibration=head["calibration_json"],
             members={name: file[name][()] for name in document["members"]},
         )
+
+
+def latent_at_frames(take: Session, dimension: str) -> NDArray[np.float64]:
+    """What was true of a simulated take when each color frame was exposed (T,), -1 to 1.
+
+    Raises:
+        NotFound: The take has no truth.
+        InvalidFile: Its truth does not know the dimension, or is not of the take's frames.
+    """
+    members = read_truth(take.truth_path).members
+    if f"/latent/{dimension}" not in members:
+        message = f"{take.truth_path}: knows no {dimension}"
+        raise InvalidFile(message)
+    numbers, known = take.times("color")["frame_number"], members["/color/frame_number"]
+    row = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
+    if not np.array_equal(known[row], numbers):
+        message = f"{take.truth_path}: its frames are not those of the take. Record it again"
+        raise InvalidFile(message)
+    shown_ns, latent_ns = members["/color/true_ns"][row], members["/latent/time_ns"]
+    origin = int(latent_ns[0])  # nanoseconds since boot would lose digits as floats
+    values = members[f"/latent/{dimension}"]
+    return np.asarray(np.interp(shown_ns - origin, latent_ns - origin, values), np.float64)
 
 
 def _flattened(item: object, prefix: str = "") -> Iterator[tuple[str, Any]]:

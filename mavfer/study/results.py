@@ -1,0 +1,114 @@
+"""Runs of baselines: scores, predictions, learning curves and attention of one trained model."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mavfer.errors import InvalidFile, NotFound
+from mavfer.files import read_csv, read_json
+from mavfer.schema import columns_from_text, require_valid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mavfer.study.study import Study
+
+__all__ = ["FinishedRun", "finished_runs", "read_predictions"]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A folder under results/ whose training ended."""
+
+    folder: Path
+    document: dict[str, Any]
+    """Content of result.json."""
+
+    @classmethod
+    def open(cls, folder: Path) -> FinishedRun:
+        """The run in a folder.
+
+        Raises:
+            NotFound: No training ended there.
+            InvalidFile: Its result.json is torn or against its schema.
+        """
+        path = folder / "result.json"
+        if not path.is_file():
+            message = f"{folder}: no finished run here (result.json is missing). Run mavfer train"
+            raise NotFound(message)
+        document = read_json(path)
+        require_valid(document, "result", path)
+        return cls(folder, document)
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return str(self.document["model"])
+
+    def predictions(self) -> dict[str, list[Any]]:
+        """The columns of predictions.csv; empty cells are None."""
+        return read_predictions(self.folder / "predictions.csv")
+
+    def log(self) -> list[dict[str, Any]]:
+        """One line an epoch: epoch, loss, train and val (CCC by dimension), learning rate.
+
+        Raises:
+            NotFound: There is no log.jsonl.
+            InvalidFile: A line of it is not JSON.
+        """
+        path = self.folder / "log.jsonl"
+        if not path.is_file():
+            message = f"{path}: is missing. Restore it, or train again and delete this run"
+            raise NotFound(message)
+        try:
+            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        except ValueError as error:
+            message = f"{path}: a line is not JSON ({error}). Restore it, or train again"
+            raise InvalidFile(message) from error
+
+    def attention(self) -> dict[str, NDArray[Any]]:
+        """Maps of some frames, as docs/train.md tells; empty where none were kept.
+
+        Raises:
+            InvalidFile: attention.npz is torn.
+        """
+        path = self.folder / "attention.npz"
+        if not path.is_file():
+            return {}
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            message = f"{path}: not readable ({error}). Restore it, or train again"
+            raise InvalidFile(message) from error
+
+
+def finished_runs(study: Study) -> list[FinishedRun]:
+    """Every run of a study that ended, oldest first.
+
+    Raises:
+        InvalidFile: A result.json is torn or against its schema.
+    """
+    runs = [
+        FinishedRun.open(path.parent) for path in (study.root / "results").glob("[!.]*/result.json")
+    ]
+    return sorted(runs, key=lambda run: (run.document["created_utc"], run.folder.name))
+
+
+def read_predictions(path: Path) -> dict[str, list[Any]]:
+    """The columns of predictions.csv; empty cells are None.
+
+    Raises:
+        NotFound: There is no such file.
+        InvalidFile: It is torn or against its schema.
+    """
+    columns = columns_from_text(read_csv(path), "predictions")
+    require_valid(columns, "predictions", path)
+    return columns
