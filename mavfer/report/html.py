@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 __all__ = ["details", "figure", "page", "paragraph", "section", "sheet", "table", "text", "tiles"]
 
+_SECTION: Final = re.compile(r'<section id="([^"]+)">\n<h2>(.*?)</h2>')
 _NO_NETWORK: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Told to the browser, so that a page cannot load anything even by mistake."""
 
@@ -20,12 +22,15 @@ def page(title: str, lead: str, parts: Iterable[str], footer: str) -> str:
     """A whole page: one file, no scripts, nothing loaded from anywhere."""
     style = resources.files("mavfer.report").joinpath("report.css").read_text(encoding="utf-8")
     body = "\n".join(parts)
+    links = (f'<a href="#{place}">{words}</a>' for place, words in _SECTION.findall(body))
+    contents = f"<nav>{' '.join(links)}</nav>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_NO_NETWORK}">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n{body}\n'
+        f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n'
+        f"{contents}\n{body}\n"
         f"<footer>{escape(footer)}</footer>\n</main>\n</body>\n</html>\n"
     )
 
@@ -37,7 +42,9 @@ def text(words: str) -> str:
 
 def section(title: str, *parts: str) -> str:
     """A part of the page with a heading."""
-    return f"<section>\n<h2>{escape(title)}</h2>\n" + "\n".join(parts) + "\n</section>"
+    place = re.sub(r"\W+", "-", title.lower())
+    head = f'<section id="{place}">\n<h2>{escape(title)}</h2>\n'
+    return head + "\n".join(parts) + "\n</section>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
@@ -56,10 +63,28 @@ def tiles(numbers: Mapping[str, str]) -> str:
     return '<div class="tiles">\n' + "\n".join(boxes) + "\n</div>"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table that scrolls sideways on a narrow screen; the first column is text."""
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    strong: Container[tuple[int, int]] = (),
+) -> str:
+    """A table that scrolls sideways on a narrow screen; the first column is text.
+
+    Args:
+        header: Words above the columns.
+        rows: Cells.
+        strong: Row and column of the cells that are set in bold.
+    """
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    lines = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    lines = (
+        "<tr>"
+        + "".join(
+            f"<td><b>{escape(cell)}</b></td>" if (row, at) in strong else f"<td>{escape(cell)}</td>"
+            for at, cell in enumerate(cells)
+        )
+        + "</tr>"
+        for row, cells in enumerate(rows)
+    )
     body = "\n".join(lines)
     return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
 

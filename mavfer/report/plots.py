@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Band", "plot_gaps", "plot_quality", "plot_tracks"]
+__all__ = ["Band", "drawing", "plot_gaps", "plot_quality", "plot_tracks"]
 
 FOUND: Final = "#2a7f62"
 CARRIED: Final = "#e09f3e"
@@ -114,8 +114,19 @@ def plot_quality(
 
 
 @contextmanager
-def _figure(height: float) -> Iterator[tuple[Any, Any, io.StringIO]]:
-    """A figure of the page's width; its SVG is in the buffer when the block ends."""
+def drawing(
+    height: float, *, rows: int = 1, columns: int = 1
+) -> Iterator[tuple[Any, Any, io.StringIO]]:
+    """A figure of the page's width with a grid of axes; its SVG is in the buffer at the end.
+
+    Args:
+        height: Inches.
+        rows: Rows of axes, which share their time; columns share their values.
+        columns: Axes in a row.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
     require("matplotlib", "demo")
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -123,12 +134,18 @@ def _figure(height: float) -> Iterator[tuple[Any, Any, io.StringIO]]:
     svg = io.StringIO()
     with rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH_INCHES, height), layout="constrained")
-        axes = figure.add_subplot()
-        yield figure, axes, svg
+        yield figure, figure.subplots(rows, columns, squeeze=False, sharex="col"), svg
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
     text = drawn.getvalue()
     svg.write(text[text.index("<svg") :])
+
+
+@contextmanager
+def _figure(height: float) -> Iterator[tuple[Any, Any, io.StringIO]]:
+    """A figure of one pair of axes."""
+    with drawing(height) as (figure, grid, svg):
+        yield figure, grid[0][0], svg
 
 
 def _draw_runs(

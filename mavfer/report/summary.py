@@ -45,6 +45,8 @@ class Summary:
     """Names under labels/."""
     raters: int
     """Raters with a rating."""
+    runs: int
+    """Finished runs of baselines."""
 
     @property
     def valid_share(self) -> float:
@@ -69,7 +71,11 @@ class Summary:
                 f"  streams   {', '.join(self.streams)}",
                 f"  shards    {self.shard_bytes / _MEBIBYTE:,.1f} MiB",
             ]
-        lines += [f"  labels    {', '.join(self.labels) or 'none'}", f"  raters    {self.raters}"]
+        lines += [
+            f"  raters    {self.raters}",
+            f"  labels    {', '.join(self.labels) or 'none'}",
+            f"  runs      {self.runs}",
+        ]
         return "\n".join(lines)
 
 
@@ -95,6 +101,7 @@ def summarize(root: Path) -> Summary:
         streams=[name for name in study.document["streams"] if name in streams],
         labels=_folders(study.labels_folder),
         raters=len(_raters(root)),
+        runs=len(list(root.glob("results/[!.]*/result.json"))),
     )
 
 

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["brightened", "contact_sheet", "depth_picture", "encode_picture", "thermal_picture"]
+__all__ = [
+    "attention_picture",
+    "brightened",
+    "contact_sheet",
+    "depth_picture",
+    "encode_picture",
+    "thermal_picture",
+]
 
 _NEARER_MM: Final = 60.0
 _FARTHER_MM: Final = 140.0
@@ -23,6 +30,13 @@ _WARMEST_CELSIUS: Final = 37.0
 _CENTIKELVIN_AT_ZERO: Final = 27315
 _NOTHING: Final = (236, 238, 241)
 """Light gray where nothing was measured, so that holes do not pass for data."""
+_ATTENDED: Final = (255, 60, 220)
+"""Magenta, which neither skin nor the palettes of depth and thermal have."""
+_GREATEST_SHARE: Final = 3.0
+"""Times an even share of attention; more is shown like this."""
+_MOST_COVERED: Final = 0.8
+_DARKEST: Final = 0.3
+_PALE: Final = 0.35
 _GAP_PIXELS: Final = 4
 _BRIGHTEST: Final = 235.0
 
@@ -50,6 +64,39 @@ def brightened(color: NDArray[np.uint8], gain: float | None = None) -> NDArray[n
     factor = (_BRIGHTEST / max(top, 1.0)) if gain is None else gain
     brighter: NDArray[np.uint8] = np.clip(color * max(factor, 1.0), 0, 255).astype(np.uint8)
     return brighter
+
+
+def attention_picture(
+    picture: NDArray[np.uint8], attention: NDArray[np.floating[Any]], box: NDArray[Any]
+) -> NDArray[np.uint8]:
+    """A crop with attention over it: magenta is more than an even share, dark is less.
+
+    Args:
+        picture: (H, W, 3), RGB.
+        attention: (h, w), not negative; an even share is its mean.
+        box: Left, top, width, height of the map in pixels of the picture; pale outside.
+    """
+    cv2: Any = require("cv2", "preprocess")
+    left, top, width, height = (float(edge) for edge in box)
+    rows, columns = attention.shape
+    # From pixels of the picture to those of the map, centres at integers.
+    to_map = np.array(
+        [
+            [columns / width, 0, (0.5 - left) * columns / width - 0.5],
+            [0, rows / height, (0.5 - top) * rows / height - 0.5],
+        ]
+    )
+    share = (attention / max(float(attention.mean()), 1e-12)).astype(np.float32)
+    size, inwards = picture.shape[1::-1], cv2.WARP_INVERSE_MAP
+    smooth = inwards | cv2.INTER_LINEAR
+    seen = cv2.warpAffine(share, to_map, size, flags=smooth, borderMode=cv2.BORDER_REPLICATE)
+    is_inside = cv2.warpAffine(np.ones_like(share), to_map, size, flags=inwards)[:, :, None]
+    cover = np.clip((seen - 1) / (_GREATEST_SHARE - 1), 0, 1)[:, :, None] * _MOST_COVERED
+    shade = _DARKEST + (1 - _DARKEST) * np.clip(seen, 0, 1)[:, :, None]
+    attended = picture * shade * (1 - cover) + np.array(_ATTENDED) * cover
+    outside = picture * _PALE + (1 - _PALE) * np.array(_NOTHING)
+    shown: NDArray[np.float64] = np.where(is_inside > 0, attended, outside)
+    return np.clip(shown, 0, 255).astype(np.uint8)
 
 
 def contact_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], *, tile: int) -> NDArray[np.uint8]:

@@ -42,6 +42,9 @@ def test_the_demo_ends_with_scores_a_report_and_a_valid_study(tiny, tmp_path, ca
     assert f"$ mavfer record {out} --subject P01 --rig simulated" in printed.err
     assert "3 simulated raters: 21 takes" in printed.err
     assert "valid: 6 sessions, 6 shards" in printed.err
+    page = (out / "reports" / "report.html").read_text(encoding="utf-8")
+    assert "CCC of the label with the truth, over all sessions: arousal" in page
+    assert "on whom nothing was trained" in page
 
     labels = {path: path.read_bytes() for path in (out / "labels" / "gold").iterdir()}
     assert run(["demo", "--out", str(out), "--json"]) == 0

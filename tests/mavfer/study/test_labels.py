@@ -7,6 +7,7 @@ from mavfer.study.labels import (
     is_label_made_so,
     label_names,
     read_label,
+    read_label_traces,
     write_label,
 )
 
@@ -115,3 +116,15 @@ def test_a_label_made_in_the_same_way_is_known(study):
     path.write_text(path.read_text().replace("0.25", "0.26"), encoding="utf-8")
     with pytest.raises(AlreadyThere, match="other ratings or with other options"):
         is_label_made_so(study, document())
+
+
+def test_a_written_label_reads_back_with_its_band(study):
+    write(study)
+    traces, beside = read_label_traces(study, "gold", "S01-001")
+
+    assert beside["method"] == document()["method"]
+    assert list(traces) == ["arousal"]
+    assert np.isnan(traces["arousal"].value[3])
+    np.testing.assert_allclose(traces["arousal"].low[4:], traces["arousal"].value[4:] - 0.1)
+    np.testing.assert_allclose(traces["arousal"].high[4:], traces["arousal"].value[4:] + 0.1)
+    assert set(traces["arousal"].raters) == {3}

@@ -4,6 +4,7 @@ import pytest
 
 from mavfer.errors import InvalidArray
 from mavfer.vision.pictures import (
+    attention_picture,
     brightened,
     contact_sheet,
     depth_picture,
@@ -67,3 +68,19 @@ def test_a_png_reads_back_as_it_was():
     read = cv2.imdecode(np.frombuffer(encode_picture(picture, ".png"), np.uint8), cv2.IMREAD_COLOR)
 
     assert (read[:, :, ::-1] == picture).all()
+
+
+def test_attention_covers_where_it_is_and_leaves_an_even_spread_alone():
+    picture = np.full((40, 40, 3), 100, np.uint8)
+    attention = np.ones((8, 8))
+    attention[2, 5] = 57
+    box = np.array([4, 4, 32, 32])
+
+    even = attention_picture(picture, np.ones((8, 8)), box)
+    seen = attention_picture(picture, attention, box).astype(int)
+
+    assert (even[6:34, 6:34] == 100).all()
+    assert (even[:3] > 180).all()
+    covered = np.argwhere(seen[:, :, 0] > seen[:, :, 1] + 50)
+    assert covered.mean(axis=0) == pytest.approx((4 + 2.5 * 4 - 0.5, 4 + 5.5 * 4 - 0.5), abs=0.6)
+    assert (seen[30, 10] < 80).all()
