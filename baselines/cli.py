@@ -67,7 +67,8 @@ def train(
     folder, result = train_model(model, study, config, streams=streams, **about)
     part, scores = next(iter(result["scores"].items()))
     text = scores_text({"run": result["run"], "part": part, "scores": scores})
-    _print({**result, "folder": str(folder)}, as_json, f"{text}\n{folder}")
+    size = f"{result['parameters']:,} parameters{', narrow' if config.is_narrow else ''}"
+    _print({**result, "folder": str(folder)}, as_json, f"{text}\n  {size}\n{folder}")
 
 
 @click.command(epilog="Example: mavfer evaluate my-study/results/mran-20260131-120000-0")

@@ -147,6 +147,11 @@ class Config:
             message = f"size {self.size} is too small for {len(self.emotion_widths)} emotion_widths"
             raise CommandError(message)
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the encoder has fewer channels than the published one."""
+        return sum(self.encoder_widths) < sum(Config.encoder_widths)
+
     def to_document(self) -> dict[str, Any]:
         """Every option in force, as JSON."""
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))

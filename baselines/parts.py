@@ -122,7 +122,7 @@ def _part(dataset: Dataset, part: str, split: str, fold: int) -> Dataset:
     if not len(chosen):
         message = (
             f"split {split}: no session of its part {part!r} is here. "
-            f"Make the split again: mavfer split {dataset.study.root}"
+            f"Make the split again: mavfer split {dataset.study.root} --replace"
         )
         raise NotFound(message)
     return chosen

@@ -91,8 +91,8 @@ def read_split(study: Study, name: str = "default") -> Split:
     path = split_path(study, name)
     if not path.is_file():
         known = split_names(study)
-        there = f"There are: {', '.join(known)}" if known else f"Run mavfer split {study.root}"
-        message = f"{path}: no split of this name. {there}"
+        there = f"There are: {', '.join(known)}. " if known else ""
+        message = f"{path}: no split of this name. {there}Run mavfer split {study.root}"
         raise NotFound(message)
     document: dict[str, Any] = read_json(path)
     require_valid(document, "split", path)
@@ -224,7 +224,7 @@ def require_no_leak(parts: Mapping[str, Sequence[str]], where: str) -> None:
             if subject in home:
                 message = (
                     f"{where}: subject {subject} stands in {home[subject]} and in {part}. "
-                    f"Make the split again: mavfer split"
+                    f"Make the split again: mavfer split --replace"
                 )
                 raise InvalidFile(message)
             home[subject] = part

@@ -35,7 +35,8 @@ def test_people_read_the_pooled_scores_and_the_folder(labelled, capsys):
     assert lines[1].split()[:2] == ["arousal", "pooled"]
     assert lines[-1].startswith(str(labelled.root / "results" / "mran-"))
     assert run(["evaluate", lines[-1]]) == 0
-    assert capsys.readouterr().out.splitlines() == lines[:-1]
+    assert capsys.readouterr().out.splitlines() == lines[:-2]
+    assert lines[-2].endswith(" parameters, narrow")
 
 
 def test_the_study_is_valid_after_training(labelled, capsys):
@@ -51,7 +52,7 @@ def test_the_study_is_valid_after_training(labelled, capsys):
     [
         ("vgg", [], 2, "no model 'vgg'. There are: sta, mran"),
         ("sta", ["--labels", "silver"], 1, "no label 'silver'"),
-        ("sta", ["--split", "other"], 1, "no split of this name"),
+        ("sta", ["--split", "other"], 1, "Run mavfer split"),
         ("sta", ["--fold", "3"], 2, "no fold 3"),
         ("sta", ["--set", "epoch=1"], 2, "no option 'epoch'"),
         ("sta", ["--modalities", "color,smell"], 2, "no modality 'smell'"),

@@ -40,7 +40,7 @@ def test_what_is_not_there_is_told(study, shard_factory):
     with pytest.raises(NotFound, match=r"no split of this name. Run mavfer split"):
         read_split(study)
     shard_factory.write_split(study, [{"train": ["S01"]}])
-    with pytest.raises(NotFound, match="There are: default"):
+    with pytest.raises(NotFound, match=r"There are: default\. Run mavfer split"):
         read_split(study, "other")
     with pytest.raises(NotFound, match=r"no part 'test'. It has train"):
         read_split(study).subjects("test")
