@@ -23,7 +23,7 @@ from annotator_web.project import CALIBRATION
 from annotator_web.raters import invite
 from mavfer.errors import InvalidFile, NotFound
 from mavfer.study.session import Session
-from mavfer.study.truth import read_truth
+from mavfer.study.truth import latent_at_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,16 +189,13 @@ def true_trace(
         InvalidFile: truth.h5 does not know the frames of the session, or a dimension.
     """
     take = Session.open(project.study.session_folder(session))
-    truth = read_truth(take.truth_path).members
-    times = take.times("color")
-    row = np.searchsorted(truth["/color/frame_number"], times["frame_number"])
-    row = np.minimum(row, len(truth["/color/true_ns"]) - 1)
-    is_known = np.array_equal(truth["/color/frame_number"][row], times["frame_number"])
-    if not is_known or len(row) != len(pts_seconds):
-        message = f"{take.truth_path}: its frames are not those of the media. Record it again"
-        raise InvalidFile(message)
-    shown_ns = truth["/color/true_ns"][row]
-    values = [_latent(truth, take, d, shown_ns) for d in dimensions]
+    values = []
+    for dimension in dimensions:
+        latent = latent_at_frames(take, dimension.name)
+        if len(latent) != len(pts_seconds):
+            message = f"{take.truth_path}: its frames are not those of the media. Record it again"
+            raise InvalidFile(message)
+        values.append(dimension.low + (latent + 1) / 2 * (dimension.high - dimension.low))
     return Trace(pts_seconds, np.array(values))
 
 
@@ -252,20 +249,6 @@ def _disturbance(
     kept = np.sqrt(1 / (2 * np.sqrt(np.pi) * width))
     noise: NDArray[np.float64] = np.interp(times, np.arange(count) / _GRID_HZ, smooth / kept)
     return noise
-
-
-def _latent(
-    truth: dict[str, NDArray[Any]], take: Session, dimension: Dimension, at_ns: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Latent value of one dimension, from [-1, 1] to the scale."""
-    if f"/latent/{dimension.name}" not in truth:
-        message = f"{take.truth_path}: knows no {dimension.name}; simulated raters cannot rate it"
-        raise InvalidFile(message)
-    origin = int(at_ns[0])
-    latent_seconds = (truth["/latent/time_ns"] - origin) / 1e9
-    value = np.interp((at_ns - origin) / 1e9, latent_seconds, truth[f"/latent/{dimension.name}"])
-    scaled: NDArray[np.float64] = dimension.low + (value + 1) / 2 * (dimension.high - dimension.low)
-    return scaled
 
 
 def _rate_all(
