@@ -47,13 +47,13 @@ def evaluate_run(run: Path, *, by: str | None = None) -> dict[str, Any]:
     return {
         "run": result["run"],
         "model": result["model"],
-        "part": next(iter(result["scores"])),
+        "part": finished.part,
         "scores": scores_of(columns, groups),
     }
 
 
 def scores_of(
-    columns: Mapping[str, Sequence[Any]], groups: Sequence[str] | None = None
+    columns: Mapping[str, Sequence[Any] | NDArray[Any]], groups: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """CCC, Pearson and RMSE of predictions against labels, by dimension.
 
@@ -62,14 +62,14 @@ def scores_of(
     defined, and `groups` pools the frames of sessions that share a setting.
 
     Args:
-        columns: As predictions.csv has them.
+        columns: As predictions.csv has them; None and NaN are empty.
         groups: (N,), the group of each row.
     """
     sessions = np.array(columns["session"], object)
     dimensions = [name for name in columns if f"{name}{_LABEL}" in columns]
     scores = {}
     for name in dimensions:
-        predicted, label = (_numbers(columns[key]) for key in (name, f"{name}{_LABEL}"))
+        predicted, label = (np.array(columns[key], np.float64) for key in (name, f"{name}{_LABEL}"))
         each = _grouped(predicted, label, sessions)
         scores[name] = {
             "pooled": _score(predicted, label),
@@ -93,7 +93,7 @@ def scores_text(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _settings_of(run: Path, sessions: Sequence[str], setting: str) -> list[str]:
+def _settings_of(run: Path, sessions: Sequence[str] | NDArray[Any], setting: str) -> list[str]:
     """The value of a setting for each row's session, from the study that holds the run."""
     study = Study.open(run.resolve().parent.parent)
     lines = {line["session"]: line["settings"] for line in read_index(study, is_checked=False)}
@@ -126,10 +126,6 @@ def _score(predicted: NDArray[np.float64], label: NDArray[np.float64]) -> Score:
 def _mean(values: Sequence[float | None]) -> float | None:
     there = [value for value in values if value is not None]
     return round(float(np.mean(there)), 6) if there else None
-
-
-def _numbers(cells: Sequence[float | None]) -> NDArray[np.float64]:
-    return np.array([np.nan if cell is None else cell for cell in cells], float)
 
 
 def _told(value: float | None) -> str:

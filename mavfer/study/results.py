@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from mavfer.study.study import Study
 
 __all__ = ["FinishedRun", "finished_runs", "read_predictions"]
+
+_KINDS: Final[dict[str, type]] = {"session": np.str_, "frame": np.int64}
+"""Of the columns of predictions.csv; all others are float64."""
+_LOGGED: Final = frozenset({"epoch", "loss", "train"})
+"""What every line of log.jsonl says."""
+_PLACES: Final = frozenset({"session", "frame", "box"})
+"""Arrays of attention.npz that say which frames its maps are of, and where in the crop."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,13 @@ class FinishedRun:
         """Name of the model."""
         return str(self.document["model"])
 
-    def predictions(self) -> dict[str, list[Any]]:
-        """The columns of predictions.csv; empty cells are None."""
+    @property
+    def part(self) -> str:
+        """The part of the split that was predicted."""
+        return str(next(iter(self.document["scores"]), "unknown"))
+
+    def predictions(self) -> dict[str, NDArray[Any]]:
+        """The columns of predictions.csv, as `read_predictions` gives them."""
         return read_predictions(self.folder / "predictions.csv")
 
     def log(self) -> list[dict[str, Any]]:
@@ -61,33 +74,35 @@ class FinishedRun:
 
         Raises:
             NotFound: There is no log.jsonl.
-            InvalidFile: A line of it is not JSON.
+            InvalidFile: A line of it is not JSON, or tells of no epoch.
         """
         path = self.folder / "log.jsonl"
         if not path.is_file():
             message = f"{path}: is missing. Restore it, or train again and delete this run"
             raise NotFound(message)
-        try:
-            return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        except ValueError as error:
-            message = f"{path}: a line is not JSON ({error}). Restore it, or train again"
-            raise InvalidFile(message) from error
+        lines = path.read_text("utf-8").splitlines()
+        return [_logged(path, number, line) for number, line in enumerate(lines, 1)]
 
     def attention(self) -> dict[str, NDArray[Any]]:
         """Maps of some frames, as docs/train.md tells; empty where none were kept.
 
         Raises:
-            InvalidFile: attention.npz is torn.
+            InvalidFile: attention.npz is torn, or does not say of which frames it is.
         """
         path = self.folder / "attention.npz"
         if not path.is_file():
             return {}
         try:
             with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                maps = {name: arrays[name] for name in arrays.files}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             message = f"{path}: not readable ({error}). Restore it, or train again"
             raise InvalidFile(message) from error
+        missing = sorted(_PLACES - maps.keys())
+        if missing:
+            message = f"{path}: holds no array {missing[0]!r}. Restore it, or train again"
+            raise InvalidFile(message)
+        return maps
 
 
 def finished_runs(study: Study) -> list[FinishedRun]:
@@ -102,8 +117,8 @@ def finished_runs(study: Study) -> list[FinishedRun]:
     return sorted(runs, key=lambda run: (run.document["created_utc"], run.folder.name))
 
 
-def read_predictions(path: Path) -> dict[str, list[Any]]:
-    """The columns of predictions.csv; empty cells are None.
+def read_predictions(path: Path) -> dict[str, NDArray[Any]]:
+    """The columns of predictions.csv (N,): session, frame, and numbers that are NaN where empty.
 
     Raises:
         NotFound: There is no such file.
@@ -111,4 +126,20 @@ def read_predictions(path: Path) -> dict[str, list[Any]]:
     """
     columns = columns_from_text(read_csv(path), "predictions")
     require_valid(columns, "predictions", path)
-    return columns
+    return {
+        name: np.array(cells, _KINDS.get(name, np.float64))  # None becomes NaN
+        for name, cells in columns.items()
+    }
+
+
+def _logged(path: Path, number: int, text: str) -> dict[str, Any]:
+    """One line of log.jsonl."""
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        message = f"{path}, line {number}: not JSON ({error}). Restore it, or train again"
+        raise InvalidFile(message) from error
+    if not isinstance(line, dict) or not line.keys() >= _LOGGED:
+        message = f"{path}, line {number}: tells of no epoch. Restore it, or train again"
+        raise InvalidFile(message)
+    return line
