@@ -75,8 +75,9 @@ def section(page, title):
 
 def cells(page, title, row):
     """The cells of the row that begins with a word, in the tables of a section."""
-    (found,) = re.findall(rf"<tr><td>{re.escape(row)}</td>(.*?)</tr>", section(page, title))
-    return re.findall(r"<td>(.*?)</td>", found)
+    head = rf'<tr><td class="text">{re.escape(row)}</td>'
+    (found,) = re.findall(rf"{head}(.*?)</tr>", section(page, title))
+    return re.findall(r"<td[^>]*>(.*?)</td>", found)
 
 
 @pytest.mark.parametrize("model", ["sta", "mran"])
@@ -117,7 +118,7 @@ def test_who_was_held_out_and_how_large_the_nets_are_is_said(page, finished):
 
     assert "Scored on 2 subjects on whom nothing was trained (S04, S05; part" in words
     for run in finished_runs(finished):
-        assert f"{run.document['parameters']:,} parameters, narrow (8-12-16)" in words
+        assert f"narrow (8-12-16, {run.document['parameters']:,} parameters)" in words
 
 
 def test_agreement_is_that_of_the_command(page, finished):

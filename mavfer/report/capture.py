@@ -14,11 +14,11 @@ from mavfer.vision.clocks import pair_limit_ns
 from mavfer.vision.pictures import contact_sheet, encode_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mavfer.dataset import Dataset, Recording
 
-__all__ = ["capture_sections", "one_of_each"]
+__all__ = ["capture_sections", "lighting_of", "one_of_each"]
 
 _TILE: Final = 150
 _JPEG_QUALITY: Final = 85
@@ -53,12 +53,18 @@ def _streams_section(dataset: Dataset) -> str:
     return html.section("Aligned streams", *parts)
 
 
-def one_of_each(dataset: Dataset) -> list[Recording]:
-    """The first session of each lighting; the first two where none is known."""
+def one_of_each(recordings: Iterable[Recording]) -> list[Recording]:
+    """The first session of each lighting; the first two where only one is known."""
+    every = list(recordings)
     by_lighting: dict[str, Recording] = {}
-    for rec in dataset:
-        by_lighting.setdefault(str(rec.info["settings"].get("lighting", "")), rec)
-    return list(by_lighting.values()) if len(by_lighting) > 1 else list(dataset)[:_SHOWN_FIRST]
+    for rec in every:
+        by_lighting.setdefault(lighting_of(rec), rec)
+    return list(by_lighting.values()) if len(by_lighting) > 1 else every[:_SHOWN_FIRST]
+
+
+def lighting_of(rec: Recording) -> str:
+    """Name of a session's lighting; "" where it is not known."""
+    return str(rec.info["settings"].get("lighting") or "")
 
 
 def _sheet(rec: Recording) -> str:
@@ -70,8 +76,8 @@ def _sheet(rec: Recording) -> str:
 
 
 def _title(rec: Recording) -> str:
-    lighting = rec.info["settings"].get("lighting")
-    words = [rec.session, *([str(lighting)] if lighting else [])]
+    lighting = lighting_of(rec)
+    words = [rec.session, *([lighting] if lighting else [])]
     words += [f"{len(rec)} frames in {rec.info['seconds']:.1f} s"]
     return html.text(" · ".join(words))
 

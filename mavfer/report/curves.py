@@ -37,8 +37,8 @@ class Panel:
     dimension: str
     seconds: Floats
     """(T,)."""
-    label: Floats
-    """(T,)."""
+    label: Floats | None
+    """(T,); None where there is no label yet."""
     scale: tuple[float, float]
     """Lowest and highest value that can be given."""
     truth: Floats | None = None
@@ -108,10 +108,10 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
         axes.fill_between(
             seconds, *panel.band, color=_LABEL, alpha=0.16, linewidth=0, label="band of the label"
         )
-    for number, (rater, values) in enumerate(panel.raters.items()):
+    for rater, values in panel.raters.items():
         is_flagged = rater in panel.flagged
         ink, style = (_FLAGGED, (0, (4, 2))) if is_flagged else (_RATERS, "-")
-        word = f"flagged: {rater}" if is_flagged else ("raters" if number == 0 else None)
+        word = f"flagged: {rater}" if is_flagged else "raters"
         axes.plot(seconds, values, color=ink, linestyle=style, linewidth=0.9, label=word)
     if panel.truth is not None:
         axes.plot(
@@ -122,12 +122,20 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
             linewidth=2.2,
             label="truth",
         )
-    axes.plot(seconds, panel.label, color=_LABEL, linewidth=1.7, label="label")
+    if panel.label is not None:
+        axes.plot(seconds, panel.label, color=_LABEL, linewidth=1.7, label="label")
     for ink, (model, values) in zip(_MODELS, panel.models.items(), strict=False):
         axes.plot(seconds, values, color=ink, linewidth=1.4, label=model)
+    axes.set_ylim(*_limits(panel))
+
+
+def _limits(panel: Panel) -> tuple[float, float]:
+    """The scale and a little more, or as far as a model goes beyond it."""
     low, high = panel.scale
-    middle, half = (low + high) / 2, (high - low) / 2 * _MARGIN
-    axes.set_ylim(middle - half, middle + half)
+    margin = (high - low) / 2 * (_MARGIN - 1)
+    said = [values[np.isfinite(values)] for values in panel.models.values()]
+    every = np.concatenate([*said, panel.scale])
+    return float(every.min()) - margin, float(every.max()) + margin
 
 
 def _legend(figure: Any, grid: Any) -> None:

@@ -66,27 +66,32 @@ def tiles(numbers: Mapping[str, str]) -> str:
 def table(
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
+    *,
+    over: Sequence[tuple[str, int]] = (),
     strong: Container[tuple[int, int]] = (),
+    words: Container[int] = (0,),
 ) -> str:
-    """A table that scrolls sideways on a narrow screen; the first column is text.
+    """A table that scrolls sideways on a narrow screen.
 
     Args:
         header: Words above the columns.
         rows: Cells.
+        over: A line above the header: words, and how many columns they stand over.
         strong: Row and column of the cells that are set in bold.
+        words: Columns of text, set from the left; all others are numbers, set from the right.
     """
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    lines = (
-        "<tr>"
-        + "".join(
-            f"<td><b>{escape(cell)}</b></td>" if (row, at) in strong else f"<td>{escape(cell)}</td>"
+    tops = "".join(f'<th class="over" colspan="{span}">{escape(word)}</th>' for word, span in over)
+    lines = [f"<tr>{tops}</tr>"] if over else []
+    heads = (_cell("th", cell, is_text=at in words) for at, cell in enumerate(header))
+    lines.append(f"<tr>{''.join(heads)}</tr>")
+    for row, cells in enumerate(rows):
+        line = (
+            _cell("td", cell, is_text=at in words, is_strong=(row, at) in strong)
             for at, cell in enumerate(cells)
         )
-        + "</tr>"
-        for row, cells in enumerate(rows)
-    )
+        lines.append(f"<tr>{''.join(line)}</tr>")
     body = "\n".join(lines)
-    return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{body}\n</table></div>'
+    return f'<div class="scroll"><table>\n{body}\n</table></div>'
 
 
 def figure(svg: str) -> str:
@@ -108,3 +113,9 @@ def details(title: str, *parts: str) -> str:
     """Parts that are folded away until they are asked for."""
     inner = "\n".join(parts)
     return f"<details>\n<summary>{escape(title)}</summary>\n{inner}\n</details>"
+
+
+def _cell(tag: str, words: str, *, is_text: bool, is_strong: bool = False) -> str:
+    kind = ' class="text"' if is_text else ""
+    inner = f"<b>{escape(words)}</b>" if is_strong else escape(words)
+    return f"<{tag}{kind}>{inner}</{tag}>"

@@ -11,8 +11,9 @@ from mavfer.progress import counted
 from mavfer.report import html
 from mavfer.report.capture import capture_sections
 from mavfer.report.ratings import rating_sections
-from mavfer.report.results import newest_runs, result_section, training_sections
+from mavfer.report.scores import comparisons, result_section
 from mavfer.report.summary import Summary, summarize
+from mavfer.report.training import training_sections
 from mavfer.study.study import utc_now
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def write_report(root: Path) -> Path:
 
     Raises:
         NotFound: There is no study, or it has no shards.
+        InvalidFile: A rating, label or result is torn or against its schema.
         MissingExtra: matplotlib or OpenCV is not installed.
     """
     dataset = load(root, labels=None)
@@ -63,13 +65,13 @@ def _parts(dataset: Dataset, summary: Summary) -> Iterable[str]:
     yield _tiles(summary)
     if any(rec.kind == "simulated" for rec in dataset):
         yield html.paragraph(_SIMULATED, "notice")
-    runs = newest_runs(dataset.study)
-    if runs:
-        yield result_section(dataset, runs)
+    compared = comparisons(dataset.study)
+    if compared:
+        yield result_section(dataset, compared)
     yield from capture_sections(dataset)
     yield from rating_sections(dataset)
-    if runs:
-        yield from training_sections(dataset, runs)
+    if compared:
+        yield from training_sections(dataset, compared[0])
     yield _origin_section(dataset)
 
 
@@ -83,7 +85,7 @@ def _tiles(summary: Summary) -> str:
             "minutes": f"{minutes:.1f}",
             **({"raters": str(summary.raters)} if summary.raters else {}),
             **({"runs": str(summary.runs)} if summary.runs else {}),
-            "frames with the face": f"{summary.valid_share:.1%}",
+            "with the face": f"{summary.valid_share:.1%}",
             "carried by depth": f"{summary.carried_frames / max(summary.frames, 1):.1%}",
             "MiB of shards": f"{summary.shard_bytes / _BYTES_A_MEBIBYTE:,.0f}",
         }

@@ -87,7 +87,7 @@ def plot_gaps(
         gaps: Stream to seconds (N,) and gaps in milliseconds (N,).
         limits: Stream to the longest gap that was allowed, milliseconds.
     """
-    with _figure(2.6) as (_, axes, svg):
+    with _figure(2.6) as (figure, axes, svg):
         for stream, (seconds, gap_ms) in gaps.items():
             ink = STREAM_COLORS[stream]
             axes.plot(seconds, gap_ms, ".", markersize=3, color=ink, label=stream)
@@ -95,7 +95,7 @@ def plot_gaps(
                 axes.axhline(limit, color=ink, linewidth=0.8, linestyle=":")
         axes.set_xlabel("seconds")
         axes.set_ylabel("gap, ms")
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.18), ncols=2, markerscale=3)
+        figure.legend(loc="outside upper left", ncols=2, markerscale=3)
     return svg.getvalue()
 
 
@@ -104,12 +104,12 @@ def plot_quality(
 ) -> str:
     """Quality columns (T,) of one session over time, on one axis."""
     inks = ["#6a4c93", "#1b7fa8", "#9aa5b1", "#2a7f62"]
-    with _figure(2.2) as (_, axes, svg):
+    with _figure(2.2) as (figure, axes, svg):
         for ink, (name, values) in zip(inks, columns.items(), strict=False):
             axes.plot(seconds, values, color=ink, linewidth=1.2, label=name)
         axes.set_xlabel("seconds")
         axes.set_ylabel(label)
-        axes.legend(loc="upper left", bbox_to_anchor=(0, 1.24), ncols=4)
+        figure.legend(loc="outside upper left", ncols=4)
     return svg.getvalue()
 
 

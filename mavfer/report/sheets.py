@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from mavfer.dataset import Recording
 
-__all__ = ["session_rows", "write_contact_sheet"]
+__all__ = ["session_rows", "stream_picture", "write_contact_sheet"]
 
 _TILE: Final = 112
 _COLUMNS: Final = 8
 _DARK_LEVEL: Final = 40.0
-"""Mean brightness of a color crop below which a brightened row is added."""
+"""Mean brightness of a color crop below which it is brightened."""
 
 
 def session_rows(rec: Recording, columns: int = _COLUMNS) -> dict[str, list[NDArray[np.uint8]]]:
@@ -48,6 +48,16 @@ def session_rows(rec: Recording, columns: int = _COLUMNS) -> dict[str, list[NDAr
     if rec.thermal.is_there:
         rows["thermal"] = [thermal_picture(rec.thermal[int(frame)]) for frame in frames]
     return rows
+
+
+def stream_picture(rec: Recording, stream: str, frame: int) -> NDArray[np.uint8]:
+    """One crop as an RGB picture (H, W, 3); color is brightened where it is dark."""
+    if stream == "depth":
+        return depth_picture(rec.depth[frame])
+    if stream == "thermal":
+        return thermal_picture(rec.thermal[frame])
+    color = rec.color[frame]
+    return brightened(color) if color.mean() < _DARK_LEVEL else color
 
 
 def write_contact_sheet(root: Path, path: Path) -> None:

@@ -1,9 +1,11 @@
 import re
 
 import pytest
+from study_parts import rate_all, write_attention, write_run
 
-from mavfer.errors import MissingExtra, NotFound
-from mavfer.report import html, summarize, write_report
+from mavfer.errors import InvalidFile, MissingExtra, NotFound
+from mavfer.labelling import label_study
+from mavfer.report import summarize, write_report
 from mavfer.study.study import Study
 
 
@@ -54,7 +56,46 @@ def test_a_report_twice_is_the_same_but_for_its_date(study):
     assert pages[0] == pages[1]
 
 
-def test_text_in_a_page_is_escaped():
-    assert html.paragraph("<x>") == "<p>&lt;x&gt;</p>"
-    assert "&lt;x&gt;" in html.table(["<x>"], [["<x>"]])
-    assert "<th><x>" not in html.table(["<x>"], [["<x>"]])
+def test_a_study_of_shards_alone_has_the_sections_of_capture_alone(study):
+    page = write_report(study.root).read_text(encoding="utf-8")
+
+    assert re.findall("<h2>(.*?)</h2>", page) == [
+        "Aligned streams",
+        "Tracks and validity over time",
+        "Clocks and synchronisation",
+        "Quality",
+        "Use it, and how it was made",
+    ]
+    assert "from camera to shard." in page
+
+
+def test_a_whole_study_tells_its_journey_in_order(lit_study):
+    rate_all(lit_study, {"R1": 1.0, "R2": 0.9})
+    label_study(lit_study, name="gold")
+    for model in ("sta", "mran"):
+        write_attention(write_run(lit_study, model))
+
+    path = write_report(lit_study.root)
+    page = path.read_text(encoding="utf-8")
+
+    titles = re.findall("<h2>(.*?)</h2>", page)
+    assert titles[0] == "Result"
+    assert titles[5:9] == [
+        "Ratings and label",
+        "Agreement of the raters",
+        "Training and predictions",
+        "Attention",
+    ]
+    assert re.findall('<a href="#[^"]*">(.*?)</a>', page) == titles
+    assert "from camera to score." in page
+    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_a_torn_result_is_named_and_no_page_is_written(lit_study):
+    folder = write_run(lit_study)
+    (folder / "result.json").write_text('{"format": "mavfer.res')
+
+    with pytest.raises(InvalidFile, match=r"result\.json: not readable as JSON"):
+        write_report(lit_study.root)
+    assert not (lit_study.reports_folder / "report.html").exists()
