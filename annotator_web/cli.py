@@ -37,7 +37,7 @@ def register(group: click.Group) -> None:
     group.add_command(annotate)
 
 
-@click.group()
+@click.group(epilog="Example: mavfer annotate serve my-study")
 def annotate() -> None:
     """Let raters rate the sessions of a study in their browsers."""
 

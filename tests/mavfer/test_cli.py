@@ -27,8 +27,10 @@ from mavfer.study.session import Session
 from mavfer.study.study import Study
 
 MAVFER = [sys.executable, "-m", "mavfer"]
-VERBS = ["audit", "check", "consent", "demo", "import-video", "info", "init"]
-VERBS += ["preprocess", "record"]
+VERBS = ["agree", "annotate", "audit", "check", "consent", "demo", "evaluate", "import-video"]
+VERBS += ["info", "init", "label", "preprocess", "record", "split", "train"]
+ANNOTATE = [f"annotate {verb}" for verb in ("serve", "simulate", "invite", "revoke", "status")]
+ANNOTATE += [f"annotate {verb}" for verb in ("collect", "backup", "restore")]
 RECORD = ["--rig", "simulated", "--seconds", "1", "--pace", "fast"]
 
 
@@ -249,9 +251,9 @@ def test_help_lists_the_verbs_of_the_core_and_of_the_tools(capsys):
     assert listed == VERBS
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", VERBS + ANNOTATE)
 def test_the_help_of_each_verb_has_an_example(verb, capsys):
-    code = run([verb, "--help"])
+    code = run([*verb.split(), "--help"])
 
     assert code == 0
     assert f"Example: mavfer {verb} " in capsys.readouterr().out
