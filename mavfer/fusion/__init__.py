@@ -9,13 +9,16 @@ from __future__ import annotations
 from mavfer.fusion.flags import flag_raters
 from mavfer.fusion.fuse import METHODS, Fused, Method, fuse
 from mavfer.fusion.lags import MAX_LAG_SECONDS, estimate_lags
+from mavfer.fusion.simulated import SimulatedRaters, simulate_raters
 
 __all__ = [
     "MAX_LAG_SECONDS",
     "METHODS",
     "Fused",
     "Method",
+    "SimulatedRaters",
     "estimate_lags",
     "flag_raters",
     "fuse",
+    "simulate_raters",
 ]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -21,7 +21,8 @@ def noisy(seed=0, raters=5, times=400):
     return common, common + random.normal(0, 0.3, (raters, times))
 
 
-@pytest.mark.parametrize("method", fusion.METHODS)
+@pytest.mark.parametrize("method", [each for each in fusion.METHODS if each != "raaw"])
+@settings(deadline=None)  # warping is compiled in the first one
 @given(trace=arrays(float, 30, elements=VALUES))
 def test_the_fusion_of_identical_traces_is_the_trace(method, trace):
     fused = fusion.fuse([trace] * 3, method, lags=[0, 0, 0])
@@ -166,7 +167,7 @@ def test_degenerate_ratings_have_documented_answers():
 
 def test_impossible_requests_are_told():
     with pytest.raises(CommandError, match="Choose one of mean, median, ewe"):
-        fusion.fuse([[1.0, 2.0]], "dba")
+        fusion.fuse([[1.0, 2.0]], "average")
     with pytest.raises(CommandError, match="rate_hz is 0"):
         fusion.fuse([[1.0, 2.0]], rate_hz=0)
     with pytest.raises(InvalidArray, match="one number a rater"):
