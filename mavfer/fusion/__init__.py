@@ -9,6 +9,7 @@ from __future__ import annotations
 from mavfer.fusion.flags import flag_raters
 from mavfer.fusion.fuse import METHODS, Fused, Method, fuse
 from mavfer.fusion.lags import MAX_LAG_SECONDS, estimate_lags
+from mavfer.fusion.reaction import Reaction, reaction_from_features
 from mavfer.fusion.simulated import SimulatedRaters, simulate_raters
 
 __all__ = [
@@ -16,9 +17,11 @@ __all__ = [
     "METHODS",
     "Fused",
     "Method",
+    "Reaction",
     "SimulatedRaters",
     "estimate_lags",
     "flag_raters",
     "fuse",
+    "reaction_from_features",
     "simulate_raters",
 ]
