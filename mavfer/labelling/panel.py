@@ -10,7 +10,7 @@ import numpy as np
 from mavfer.errors import CommandError, InvalidFile, NotFound
 from mavfer.files import sha256_of
 from mavfer.fusion import MAX_LAG_SECONDS, estimate_lags
-from mavfer.study.ratings import find_ratings, rating_at, read_latest_rating
+from mavfer.study.ratings import find_ratings, rating_at, read_rating_and_repeat
 from mavfer.study.shard_index import read_index
 from mavfer.study.shards import Shard
 
@@ -41,12 +41,18 @@ class RatedSession:
     """(T,), of the shard's frames."""
     ratings: tuple[Rating | None, ...]
     """K, None for a rater who did not rate this session."""
+    repeats: tuple[Rating | None, ...]
+    """K, what raters gave who were shown the session again without being told; never counted."""
     inputs: dict[str, str]
-    """SHA-256 of the ratings' samples and documents, by file below the study."""
+    """SHA-256 of samples and documents, repeats too, by file below the study."""
 
     def traces(self, lags_seconds: NDArray[np.float64]) -> Floats:
         """What each rater said of each frame (K, T): the rating a lag later, NaN where unknown."""
         return _sampled(self.ratings, self.time_seconds, lags_seconds)
+
+    def repeat_traces(self, lags_seconds: NDArray[np.float64]) -> Floats:
+        """As `traces`, of the hidden repeats; NaN for raters without one."""
+        return _sampled(self.repeats, self.time_seconds, lags_seconds)
 
 
 @dataclass(frozen=True)
@@ -109,8 +115,8 @@ class Panel:
 def read_panels(study: Study) -> list[Panel]:
     """A panel for every dimension of the study that was rated.
 
-    Of a rater the last finished take counts, of those not finished the last. Sessions without a
-    shard, and stills, which have no time, are left out.
+    Of a rater the last finished take counts, of those not finished the last, and never a hidden
+    repeat. Sessions without a shard, and stills, which have no time, are left out.
 
     Raises:
         NotFound: There are no shards, or no ratings.
@@ -173,12 +179,14 @@ def _panel(study: Study, dimension: str, sessions: Sequence[str]) -> Iterator[Pa
 def _rated_session(
     study: Study, session: str, dimension: str, raters: Sequence[str | None]
 ) -> RatedSession:
-    ratings = tuple(
-        None if rater is None else read_latest_rating(study, session, dimension, rater)
+    takes = [
+        (None, None) if rater is None else read_rating_and_repeat(study, session, dimension, rater)
         for rater in raters
-    )
+    ]
+    ratings = tuple(rating for rating, _ in takes)
+    repeats = tuple(repeat for _, repeat in takes)
     inputs = {}
-    for rating in ratings:
+    for rating in ratings + repeats:
         if rating is not None:
             folder = study.ratings_folder / session
             name = f"{dimension}.{rating.rater}.{rating.take:03d}"
@@ -187,7 +195,7 @@ def _rated_session(
                 path = folder / f"{name}.{ending}"
                 inputs[path.relative_to(study.root).as_posix()] = sha256_of(path)
     times = np.asarray(Shard(study.shard_path(session)).time_seconds, np.float64)
-    return RatedSession(session, times, ratings, inputs)
+    return RatedSession(session, times, ratings, repeats, inputs)
 
 
 def _measured_seconds(sessions: Sequence[RatedSession]) -> Floats:

@@ -31,6 +31,7 @@ __all__ = [
     "rating_path",
     "read_latest_rating",
     "read_rating",
+    "read_rating_and_repeat",
     "write_rating",
 ]
 
@@ -69,6 +70,14 @@ class Rating:
     """First sample and number of samples of each pass, in order."""
     document: dict[str, Any]
     """The JSON beside the samples."""
+
+    @property
+    def is_hidden_repeat(self) -> bool:
+        """Whether the rater was shown the session again, to see how far they agree with themselves.
+
+        Such a take never counts as what the rater said of the session.
+        """
+        return bool(self.document["settings"].get("hidden_repeat", False))
 
 
 def rating_path(study: Study, session: str, dimension: str, rater: str, take: int) -> Path:
@@ -174,22 +183,41 @@ def read_rating(path: Path) -> Rating:
 
 
 def read_latest_rating(study: Study, session: str, dimension: str, rater: str) -> Rating:
-    """The last finished take of a rater, else the last one.
+    """The last finished take of a rater, else the last one; never a hidden repeat.
 
     Raises:
         CommandError: `rater` cannot be a rater's code.
         NotFound: This rater did not rate this dimension of the session.
     """
+    rating, _ = read_rating_and_repeat(study, session, dimension, rater)
+    if rating is None:
+        message = f"{study.ratings_folder / session}: no {dimension} rating by {rater}"
+        raise NotFound(message)
+    return rating
+
+
+def read_rating_and_repeat(
+    study: Study, session: str, dimension: str, rater: str
+) -> tuple[Rating | None, Rating | None]:
+    """The take of a rater that counts, and the hidden repeat; None for what there is not.
+
+    Of either the last finished take, else the last one.
+
+    Raises:
+        CommandError: `rater` cannot be a rater's code.
+    """
     if not _RATER.match(rater):
         message = f"{rater!r}: not a rater code (1 to 32 letters, digits or _)"
         raise CommandError(message)
     paths = [p for d, r, _, p in find_ratings(study, session) if (d, r) == (dimension, rater)]
-    if not paths:
-        message = f"{study.ratings_folder / session}: no {dimension} rating by {rater}"
-        raise NotFound(message)
     takes = [read_rating(path) for path in paths]
+    counting = [take for take in takes if not take.is_hidden_repeat]
+    return _latest(counting), _latest([take for take in takes if take.is_hidden_repeat])
+
+
+def _latest(takes: Sequence[Rating]) -> Rating | None:
     finished = [take for take in takes if take.is_complete]
-    return max(finished or takes, key=lambda rating: rating.take)
+    return max(finished or takes, key=lambda rating: rating.take, default=None)
 
 
 def rating_at(

@@ -12,6 +12,7 @@ from mavfer.study.ratings import (
     rating_at,
     read_latest_rating,
     read_rating,
+    read_rating_and_repeat,
     write_rating,
 )
 
@@ -92,6 +93,20 @@ def test_the_last_finished_take_counts(study, shard_factory):
 
     assert [take for _, _, take, _ in find_ratings(study, "S01-001")] == [1, 2, 10]
     assert read_latest_rating(study, "S01-001", "valence", "R1").take == 2
+
+
+def test_a_hidden_repeat_never_counts_and_is_kept_apart(study):
+    repeated = document(take=2, is_complete=True, settings={"hidden_repeat": True})
+    write_rating(study, repeated, SAMPLES)
+    with pytest.raises(NotFound, match="no arousal rating by R1"):
+        read_latest_rating(study, "S01-001", "arousal", "R1")
+    write_rating(study, document(take=1, is_complete=False), SAMPLES)
+    rating, repeat = read_rating_and_repeat(study, "S01-001", "arousal", "R1")
+
+    assert read_latest_rating(study, "S01-001", "arousal", "R1").take == 1
+    assert (rating.take, repeat.take) == (1, 2)
+    assert (rating.is_hidden_repeat, repeat.is_hidden_repeat) == (False, True)
+    assert read_rating_and_repeat(study, "S01-001", "arousal", "R2") == (None, None)
 
 
 def test_no_rating_and_impossible_codes_are_told(study):
