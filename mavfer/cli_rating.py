@@ -12,11 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mavfer.fusion import Method
+    from mavfer.labelling.reaction import GivenReaction
 
 __all__ = ["register"]
 
-_METHODS = ("mean", "median", "ewe", "ewe_loo", "ewe_pairwise", "ewe_ccc")
+_METHODS = ("mean", "median", "ewe", "ewe_loo", "ewe_pairwise", "ewe_ccc", "dba", "raaw", "model")
 """`fusion.METHODS`, spelled here so that `mavfer --help` imports no numpy; a test compares them."""
+
+
+class _Reaction(click.ParamType[float | str]):
+    """Seconds, or the word "pictures"."""
+
+    name = "reaction"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | str:
+        if value == "pictures":
+            return "pictures"
+        return float(click.FLOAT.convert(value, param, ctx))
+
 
 _study = click.argument("study", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, last.")
@@ -49,17 +64,16 @@ def agree(study: Path, as_json: bool) -> None:
 @click.option(
     "--method",
     type=click.Choice(_METHODS),
-    default="ewe",
+    default="model",
     show_default=True,
-    help="How raters are weighted.",
+    help="How raters become one trace.",
 )
 @click.option("--name", default="gold", show_default=True, help="Name of the label.")
 @click.option(
     "--reaction",
-    "reaction_seconds",
-    type=float,
-    metavar="SECONDS",
-    help="How late the fastest rater is; needed where nobody saw the calibration clip.",
+    type=_Reaction(),
+    metavar="SECONDS|pictures",
+    help="How late the fastest rater is, or that the faces tell; needed without calibration clip.",
 )
 @_replace
 @_json
@@ -68,13 +82,13 @@ def label(
     study: Path,
     method: Method,
     name: str,
-    reaction_seconds: float | None,
+    reaction: GivenReaction,
     replace: bool,
     as_json: bool,
 ) -> None:
     """Fuse ratings into a label.
 
-    Example: mavfer label my-study --method ewe --name gold --reaction 2
+    Example: mavfer label my-study --name gold --reaction 2
     """
     from mavfer.labelling import label_study
     from mavfer.study.study import Study
@@ -83,7 +97,7 @@ def label(
         Study.open(study),
         method=method,
         name=name,
-        reaction_seconds=reaction_seconds,
+        reaction=reaction,
         replace=replace,
     )
     for notice in outcome.notices:

@@ -125,7 +125,7 @@ def _label(study: Study, run: Run, plan: _Plan) -> None:
     """
     folder = str(study.root)
     show(run, ["agree", folder])
-    show(run, ["label", folder, "--method", "ewe", "--name", _LABEL, "--replace"])
+    show(run, ["label", folder, "--name", _LABEL, "--replace"])
     share = plan.held_out / len({line.partition("-")[0] for line in study.sessions()})
     shares = ["--test", f"{share:.4g}", "--val", "0"]
     show(run, ["split", folder, "--name", _SPLIT, *shares, "--seed", str(_SEED), "--replace"])

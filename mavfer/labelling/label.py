@@ -12,7 +12,8 @@ from mavfer.errors import AlreadyThere, CommandError
 from mavfer.files import sha256_of_document
 from mavfer.fusion import MAX_LAG_SECONDS, METHODS, fuse
 from mavfer.labelling.agree import doubts, number, session_agreement
-from mavfer.labelling.panel import LAG_RATE_HZ, read_panels, require_reaction
+from mavfer.labelling.panel import LAG_RATE_HZ, read_panels
+from mavfer.labelling.reaction import reactions
 from mavfer.metrics import ccc
 from mavfer.study.labels import LabelTrace, is_label_made_so, label_path, write_label
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from mavfer.fusion import Fused, Method
     from mavfer.labelling.panel import Panel, RatedSession
+    from mavfer.labelling.reaction import GivenReaction, PanelReaction
     from mavfer.study.study import Study
 
     Floats = NDArray[np.float64]
@@ -83,9 +85,9 @@ class _Fusion:
 def label_study(
     study: Study,
     *,
-    method: Method = "ewe",
+    method: Method = "model",
     name: str = "gold",
-    reaction_seconds: float | None = None,
+    reaction: GivenReaction = None,
     replace: bool = False,
 ) -> LabelOutcome:
     """Fuses the ratings of a study and writes the label `name`, one table a session.
@@ -97,11 +99,12 @@ def label_study(
         study: The study.
         method: Of `fusion.fuse`.
         name: Name of the label.
-        reaction_seconds: How late the fastest rater is; needed where no rater was calibrated.
+        reaction: How late the fastest rater is in seconds, or "pictures" to let the faces tell;
+            needed where no rater was calibrated.
         replace: Write over a label that was made from other ratings or with other options.
 
     Raises:
-        NotFound: There are no shards, or no ratings.
+        NotFound: There are no shards, or no ratings, or the faces are to tell and do not.
         AlreadyThere: A label of this name was made otherwise.
         CommandError: The lag is unknown and not given; or the name or method makes no sense.
         InvalidFile: A rating is torn, or has fewer than two samples.
@@ -111,8 +114,8 @@ def label_study(
         raise CommandError(message)
     label_path(study, name, "any")  # a name that cannot be is told before anything is read
     panels = read_panels(study)
-    reaction = require_reaction(panels, reaction_seconds)
-    fusions = [_fuse_panel(panel, method, reaction) for panel in panels]
+    late = reactions(study, panels, reaction)
+    fusions = [_fuse_panel(panel, method, late[panel.dimension]) for panel in panels]
     documents = _documents(name, method, reaction, fusions)
     kept = [each for each in documents if is_label_made_so(study, each, replace=replace)]
     _clear(study, name, documents, replace=replace)
@@ -125,15 +128,15 @@ def label_study(
         written=tuple(document["session"] for document in written),
         kept=tuple(document["session"] for document in kept),
         dimensions={fusion.panel.dimension: fusion.about for fusion in fusions},
-        notices=tuple(_notices(fusions, is_reaction_given=reaction_seconds is not None)),
+        notices=tuple(_notices(fusions, is_reaction_given=reaction is not None)),
     )
 
 
-def _fuse_panel(panel: Panel, method: Method, reaction_seconds: float) -> _Fusion:
-    lags, sources = panel.lags(reaction_seconds)
+def _fuse_panel(panel: Panel, method: Method, reaction: PanelReaction) -> _Fusion:
+    lags, sources = panel.lags(reaction.seconds, reaction.told_by)
     joined = panel.joined(lags)
     at_rest = np.zeros(len(lags))  # the traces are sampled a lag later already
-    fused = fuse(joined, method, lags=at_rest)
+    fused = fuse(joined, method, panel.rate_hz, lags=at_rest)
     reasons = doubts(joined, lags)
     about = {
         "raters": list(panel.raters),
@@ -142,17 +145,22 @@ def _fuse_panel(panel: Panel, method: Method, reaction_seconds: float) -> _Fusio
         "lag_sources": list(sources),
         "flagged": {code: why for code, why in zip(panel.raters, reasons, strict=True) if why},
         "is_fallback": fused.is_fallback,
-        "ccc_without_flagged": number(_ccc_without(joined, reasons, method, fused)),
+        "reaction_seconds": None if panel.is_calibrated else reaction.seconds,
+        "reaction_from": reaction.told_by,
+        "ccc_without_flagged": number(_ccc_without(panel, joined, reasons, fused, method)),
     }
     return _Fusion(panel, lags, fused, about, _traces(panel, joined, fused))
 
 
-def _ccc_without(joined: Floats, reasons: Sequence[str], method: Method, fused: Fused) -> float:
+def _ccc_without(
+    panel: Panel, joined: Floats, reasons: Sequence[str], fused: Fused, method: Method
+) -> float:
     """How alike the trace is to the one without the flagged raters; NaN where none is left."""
     trusted = joined[[not reason for reason in reasons]]
     if not len(trusted):
         return np.nan
-    return ccc(fused.trace, fuse(trusted, method, lags=np.zeros(len(trusted))).trace)
+    at_rest = np.zeros(len(trusted))
+    return ccc(fused.trace, fuse(trusted, method, panel.rate_hz, lags=at_rest).trace)
 
 
 def _traces(panel: Panel, joined: Floats, fused: Fused) -> dict[str, LabelTrace]:
@@ -169,13 +177,13 @@ def _traces(panel: Panel, joined: Floats, fused: Fused) -> dict[str, LabelTrace]
 
 
 def _documents(
-    name: str, method: Method, reaction_seconds: float, fusions: Sequence[_Fusion]
+    name: str, method: Method, reaction: GivenReaction, fusions: Sequence[_Fusion]
 ) -> list[dict[str, Any]]:
     """What the JSON of each session's label will hold, in order of the sessions."""
     panels = [fusion.panel for fusion in fusions]
     rated = {session.name: session for panel in panels for session in panel.sessions}
     settings = {
-        "reaction_seconds": None if all(p.is_calibrated for p in panels) else reaction_seconds,
+        "reaction": None if all(panel.is_calibrated for panel in panels) else reaction,
         "max_lag_seconds": MAX_LAG_SECONDS,
         "lag_rate_hz": LAG_RATE_HZ,
         "all_inputs_sha256": sha256_of_document(

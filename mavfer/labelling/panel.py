@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mavfer.errors import CommandError, InvalidFile, NotFound
+from mavfer.errors import InvalidFile, NotFound
 from mavfer.files import sha256_of
 from mavfer.fusion import MAX_LAG_SECONDS, estimate_lags
 from mavfer.study.ratings import find_ratings, rating_at, read_rating_and_repeat
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LAG_RATE_HZ", "Panel", "RatedSession", "read_panels", "require_reaction"]
+__all__ = ["LAG_RATE_HZ", "Panel", "RatedSession", "read_panels"]
 
 LAG_RATE_HZ: Final = 25
 """Times a second at which traces are compared for their lags; a frame of this is 0.04 s."""
@@ -54,6 +54,10 @@ class RatedSession:
         """As `traces`, of the hidden repeats; NaN for raters without one."""
         return _sampled(self.repeats, self.time_seconds, lags_seconds)
 
+    def raw(self, seconds: NDArray[np.float64]) -> Floats:
+        """What each rater said at times (N,) of the media (K, N), nobody moved."""
+        return _sampled(self.ratings, seconds, np.zeros(len(self.ratings)))
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -67,22 +71,30 @@ class Panel:
     """(K,), lag that a calibration clip showed, NaN where there is none."""
 
     @property
+    def rate_hz(self) -> float:
+        """Frames a second, the median over all sessions."""
+        steps = [np.diff(session.time_seconds) for session in self.sessions]
+        return float(1 / np.median(np.concatenate(steps)))
+
+    @property
     def is_calibrated(self) -> bool:
         """Whether any rater's lag was measured."""
         return bool(np.isfinite(self.measured_seconds).any())
 
-    def lags(self, reaction_seconds: float = 0.0) -> tuple[Floats, tuple[str, ...]]:
+    def lags(
+        self, reaction_seconds: float = 0.0, told_by: str = ""
+    ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         """Lag of every rater (K,), NaN where none can be told, and where each comes from.
 
         A measured lag is taken as it is. The others follow from the traces, over all sessions
         together: relative to the measured raters where there are any, else to the fastest rater,
-        who is late by `reaction_seconds`.
+        who is late by `reaction_seconds`, as something told.
         """
         measured = self.measured_seconds
         is_measured = np.isfinite(measured)
         if is_measured.all():
             return measured.copy(), ("calibration clip",) * len(measured)
-        relative = self._relative_lags()
+        relative = self.relative_lags()
         both = is_measured & np.isfinite(relative)
         if both.any():
             offset, source = float(np.median((measured - relative)[both])), "measured raters"
@@ -90,7 +102,8 @@ class Panel:
             relative = np.full(len(measured), np.nan)
             offset, source = 0.0, "measured raters"
         else:
-            offset, source = reaction_seconds, "fastest rater and --reaction"
+            offset = reaction_seconds
+            source = f"fastest rater and {told_by}" if told_by else "fastest rater"
         lags = np.where(is_measured, measured, np.maximum(relative + offset, 0.0))
         sources = tuple("calibration clip" if m else f"traces, {source}" for m in is_measured)
         return lags, sources
@@ -101,14 +114,14 @@ class Panel:
         parts = [part for session in self.sessions for part in (session.traces(lags_seconds), gap)]
         return np.concatenate(parts[:-1], axis=1)
 
-    def _relative_lags(self) -> Floats:
-        """Lags behind the fastest rater, told from all sessions at once."""
+    def relative_lags(self) -> NDArray[np.float64]:
+        """Lags behind the fastest rater (K,), told from all sessions at once; NaN where unknown."""
         raters = len(self.raters)
         gap = np.full((raters, int(MAX_LAG_SECONDS * LAG_RATE_HZ) + 1), np.nan)
         parts: list[Floats] = []
         for session in self.sessions:
             times = np.arange(0, session.time_seconds[-1], 1 / LAG_RATE_HZ)
-            parts += [_sampled(session.ratings, times, np.zeros(raters)), gap]
+            parts += [session.raw(times), gap]
         return estimate_lags(np.concatenate(parts, axis=1), LAG_RATE_HZ)
 
 
@@ -136,25 +149,6 @@ def read_panels(study: Study) -> list[Panel]:
         )
         raise NotFound(message)
     return panels
-
-
-def require_reaction(panels: Sequence[Panel], reaction_seconds: float | None) -> float:
-    """`reaction_seconds`, or 0 where every panel has a measured lag.
-
-    Raises:
-        CommandError: No lag was measured and none is given, or it makes no sense.
-    """
-    if reaction_seconds is not None and not 0 <= reaction_seconds <= MAX_LAG_SECONDS:
-        message = f"--reaction {reaction_seconds:g}: give 0 to {MAX_LAG_SECONDS:g} seconds"
-        raise CommandError(message)
-    without = [panel.dimension for panel in panels if not panel.is_calibrated]
-    if without and reaction_seconds is None:
-        message = (
-            f"{', '.join(without)}: no rater saw the calibration clip, so that nobody knows how "
-            f"late they are. Say it: --reaction SECONDS (2 is usual)"
-        )
-        raise CommandError(message)
-    return reaction_seconds or 0.0
 
 
 def _panel(study: Study, dimension: str, sessions: Sequence[str]) -> Iterator[Panel]:

@@ -15,7 +15,7 @@ def test_the_methods_offered_are_those_of_fusion():
     [
         (["agree"], 1, "no ratings yet. Collect them: mavfer annotate collect"),
         (["label", "--reaction", "2"], 1, "no ratings yet"),
-        (["label", "--method", "dba"], 2, "Invalid value for '--method'"),
+        (["label", "--method", "average"], 2, "Invalid value for '--method'"),
         (["split"], 2, "leave nobody to train on"),
         (["split", "--folds", "2", "--test", "0.1"], 2, "exclude each other. Give one"),
     ],

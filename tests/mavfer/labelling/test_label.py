@@ -38,17 +38,17 @@ def test_without_any_measured_lag_the_reaction_must_be_given(rate):
     with pytest.raises(CommandError, match="Say it: --reaction SECONDS"):
         label_study(study)
     with pytest.raises(CommandError, match="give 0 to 6 seconds"):
-        label_study(study, reaction_seconds=60)
-    outcome = label_study(study, reaction_seconds=0.4)
+        label_study(study, reaction=60)
+    outcome = label_study(study, reaction=0.4)
 
     found = outcome.dimensions["valence"]["lags_seconds"]
     np.testing.assert_allclose(found, [0.4, 1.2, 0.8, 0.6], atol=0.05)
     beside = read_json(study.labels_folder / "gold" / "S01-001.json")
-    assert beside["settings"]["reaction_seconds"] == 0.4
+    assert beside["settings"]["reaction"] == 0.4
 
 
 def test_a_given_reaction_that_is_not_needed_is_said_to_be_unused(rate):
-    outcome = label_study(rate(measured=("R1",)), reaction_seconds=1.0)
+    outcome = label_study(rate(measured=("R1",)), reaction=1.0)
 
     assert any("--reaction is not used" in notice for notice in outcome.notices)
 
@@ -135,7 +135,7 @@ def test_sessions_that_nobody_rated_have_no_label(rate):
 
 def test_a_single_rater_is_taken_at_their_word(rate, truth):
     study = rate(raters=("R2",), sessions=("S01-001",))
-    outcome = label_study(study, reaction_seconds=1.2)
+    outcome = label_study(study, reaction=1.2)
 
     recording = mavfer.load(study.root)["S01-001"]
     known = np.isfinite(recording.arousal)
@@ -148,7 +148,7 @@ def test_bad_input_is_told_in_one_line(study, rate, shard_factory):
     with pytest.raises(NotFound, match=r"no ratings yet. Collect them: mavfer annotate collect"):
         label_study(study)
     with pytest.raises(CommandError, match="Choose one of mean"):
-        label_study(study, method="dba")
+        label_study(study, method="average")
     with pytest.raises(CommandError, match="not a label name"):
         label_study(study, name="../gold")
     shard_factory.write_rating(study, "S01-001", "arousal", "R1", [(0.0, 0.5, 0)])
