@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mavfer.fusion import Method
+    from mavfer.labelling.protocol import Protocol
     from mavfer.labelling.reaction import GivenReaction
 
 __all__ = ["register"]
 
 _METHODS = ("mean", "median", "ewe", "ewe_loo", "ewe_pairwise", "ewe_ccc", "dba", "raaw", "model")
 """`fusion.METHODS`, spelled here so that `mavfer --help` imports no numpy; a test compares them."""
+
+_PROTOCOLS = ("recola", "avec2018")
+"""`labelling.protocol.PROTOCOLS`, likewise."""
 
 
 class _Reaction(click.ParamType[float | str]):
@@ -64,9 +68,12 @@ def agree(study: Path, as_json: bool) -> None:
 @click.option(
     "--method",
     type=click.Choice(_METHODS),
-    default="model",
-    show_default=True,
-    help="How raters become one trace.",
+    help="How raters become one trace.  [default: model]",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(_PROTOCOLS),
+    help="A published protocol instead of a method.",
 )
 @click.option("--name", default="gold", show_default=True, help="Name of the label.")
 @click.option(
@@ -80,7 +87,8 @@ def agree(study: Path, as_json: bool) -> None:
 def label(
     *,
     study: Path,
-    method: Method,
+    method: Method | None,
+    protocol: Protocol | None,
     name: str,
     reaction: GivenReaction,
     replace: bool,
@@ -96,6 +104,7 @@ def label(
     outcome = label_study(
         Study.open(study),
         method=method,
+        protocol=protocol,
         name=name,
         reaction=reaction,
         replace=replace,

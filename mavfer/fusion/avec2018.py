@@ -26,13 +26,17 @@ __all__ = ["fuse_avec2018"]
 _NOTHING: Final = 1e-9
 """Reliabilities that sum to less are 0 and rounding."""
 
+_CANCELLED: Final = 0.1
+"""Reliabilities of either sign whose sum is less, beside their sizes, place the level anywhere."""
+
 
 def fuse_avec2018(traces: ArrayLike) -> ProtocolTrace:
     """AVEC 2018's gold standard: mean(t) - mean of all + reliability-weighted mean of the means.
 
     A rater's weight is the mean CCC with each other rater, below 0 too, as the script has it: an
-    unlike rater pushes the level away. Where the weights do not sum to more than 0, or a rater is
-    alone, all count alike and `is_fallback` says so (ours).
+    unlike rater pushes the level away. Where the weights cancel each other to less than a tenth of
+    their size, or sum to 0 or less, or a rater is alone, all count alike and `is_fallback` says so
+    (ours).
 
     Args:
         traces: (K, T), NaN = missing.
@@ -71,6 +75,6 @@ def _reliabilities(session: Floats) -> tuple[Floats, bool]:
     is_known = ~np.isnan(concordance)
     total = np.sum(concordance, axis=1, where=is_known)
     reliability = total / np.maximum(is_known.sum(axis=1), 1)
-    if reliability.sum() > _NOTHING:
+    if reliability.sum() > max(_NOTHING, _CANCELLED * np.abs(reliability).sum()):
         return reliability / reliability.sum(), False
     return np.full(len(session), 1 / len(session)), True

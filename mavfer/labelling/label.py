@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import AlreadyThere, CommandError
 from mavfer.files import sha256_of_document
-from mavfer.fusion import MAX_LAG_SECONDS, METHODS, fuse
-from mavfer.labelling.agree import doubts, number, session_agreement
+from mavfer.fusion import MAX_LAG_SECONDS, METHODS
+from mavfer.fusion.recola import BIN_RATE_HZ, SYNCHRONY_SECONDS
+from mavfer.labelling.fused import fuse_panel
 from mavfer.labelling.panel import LAG_RATE_HZ, read_panels
-from mavfer.labelling.reaction import reactions
-from mavfer.metrics import ccc
-from mavfer.study.labels import LabelTrace, is_label_made_so, label_path, write_label
+from mavfer.labelling.protocol import PROTOCOLS, protocol_panel
+from mavfer.labelling.reaction import PICTURES, reactions, require_possible
+from mavfer.study.labels import is_label_made_so, label_path, write_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from mavfer.fusion import Fused, Method
+    from mavfer.fusion import Method
+    from mavfer.labelling.fused import PanelLabel
     from mavfer.labelling.panel import Panel, RatedSession
-    from mavfer.labelling.reaction import GivenReaction, PanelReaction
+    from mavfer.labelling.protocol import Protocol
+    from mavfer.labelling.reaction import GivenReaction
     from mavfer.study.study import Study
 
-    Floats = NDArray[np.float64]
+__all__ = ["DEFAULT_METHOD", "LabelOutcome", "label_study"]
 
-__all__ = ["LabelOutcome", "label_study"]
+DEFAULT_METHOD: Final[Method] = "model"
+"""The method that comes nearest to a known truth (docs/agreement.md)."""
 
 
 @dataclass(frozen=True)
@@ -69,38 +69,29 @@ class LabelOutcome:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class _Fusion:
-    """One dimension, fused over all sessions together."""
-
-    panel: Panel
-    lags: Floats
-    fused: Fused
-    about: dict[str, Any]
-    """What the label's JSON says of the dimension, the same for all sessions."""
-    traces: dict[str, LabelTrace]
-    """By session."""
-
-
 def label_study(
     study: Study,
     *,
-    method: Method = "model",
+    method: Method | None = None,
+    protocol: Protocol | None = None,
     name: str = "gold",
     reaction: GivenReaction = None,
     replace: bool = False,
 ) -> LabelOutcome:
     """Fuses the ratings of a study and writes the label `name`, one table a session.
 
-    Lags and weights are properties of a rater: they come from all sessions together, per
-    dimension. Nothing is written where a label of this name was made otherwise.
+    With a method lags and weights are properties of a rater: they come from all sessions together,
+    per dimension. With a protocol each session stands for itself. Nothing is written where a label
+    of this name was made otherwise.
 
     Args:
         study: The study.
-        method: Of `fusion.fuse`.
+        method: Of `fusion.fuse`; DEFAULT_METHOD where neither this nor a protocol is given.
+        protocol: A published protocol (`labelling.protocol`) instead of a method.
         name: Name of the label.
         reaction: How late the fastest rater is in seconds, or "pictures" to let the faces tell;
-            needed where no rater was calibrated.
+            needed where no rater was calibrated. With a protocol seconds alone, how late the raters
+            are on the whole; 0 where not given, as in the protocols.
         replace: Write over a label that was made from other ratings or with other options.
 
     Raises:
@@ -109,112 +100,111 @@ def label_study(
         CommandError: The lag is unknown and not given; or the name or method makes no sense.
         InvalidFile: A rating is torn, or has fewer than two samples.
     """
-    if method not in METHODS:
-        message = f"method is {method!r}. Choose one of {', '.join(METHODS)}"
-        raise CommandError(message)
+    way = _way(method, protocol)
     label_path(study, name, "any")  # a name that cannot be is told before anything is read
     panels = read_panels(study)
-    late = reactions(study, panels, reaction)
-    fusions = [_fuse_panel(panel, method, late[panel.dimension]) for panel in panels]
-    documents = _documents(name, method, reaction, fusions)
+    if protocol is None:
+        settings, labels = _by_method(study, panels, method or DEFAULT_METHOD, reaction)
+    else:
+        settings, labels = _by_protocol(panels, protocol, reaction)
+    documents = _documents(name, way, settings, labels)
     kept = [each for each in documents if is_label_made_so(study, each, replace=replace)]
     _clear(study, name, documents, replace=replace)
     written = [document for document in documents if document not in kept]
     for document in written:
-        _write(study, document, fusions, replace=replace)
+        _write(study, document, labels, replace=replace)
     return LabelOutcome(
         name=name,
-        method=method,
+        method=way,
         written=tuple(document["session"] for document in written),
         kept=tuple(document["session"] for document in kept),
-        dimensions={fusion.panel.dimension: fusion.about for fusion in fusions},
-        notices=tuple(_notices(fusions, is_reaction_given=reaction is not None)),
+        dimensions={label.panel.dimension: label.about for label in labels},
+        notices=tuple(_notices(labels, is_unused=protocol is None and reaction is not None)),
     )
 
 
-def _fuse_panel(panel: Panel, method: Method, reaction: PanelReaction) -> _Fusion:
-    lags, sources = panel.lags(reaction.seconds, reaction.told_by)
-    joined = panel.joined(lags)
-    at_rest = np.zeros(len(lags))  # the traces are sampled a lag later already
-    fused = fuse(joined, method, panel.rate_hz, lags=at_rest)
-    reasons = doubts(joined, lags)
-    about = {
-        "raters": list(panel.raters),
-        "weights": fused.weights.tolist(),
-        "lags_seconds": [number(lag) for lag in lags],
-        "lag_sources": list(sources),
-        "flagged": {code: why for code, why in zip(panel.raters, reasons, strict=True) if why},
-        "is_fallback": fused.is_fallback,
-        "reaction_seconds": None if panel.is_calibrated else reaction.seconds,
-        "reaction_from": reaction.told_by,
-        "ccc_without_flagged": number(_ccc_without(panel, joined, reasons, fused, method)),
-    }
-    return _Fusion(panel, lags, fused, about, _traces(panel, joined, fused))
+def _way(method: Method | None, protocol: Protocol | None) -> str:
+    """What the label's JSON calls the method.
+
+    Raises:
+        CommandError: There is no such method or protocol, or both are given.
+    """
+    if protocol is None:
+        if method is not None and method not in METHODS:
+            message = f"method is {method!r}. Choose one of {', '.join(METHODS)}"
+            raise CommandError(message)
+        return method or DEFAULT_METHOD
+    if protocol not in PROTOCOLS:
+        message = f"protocol is {protocol!r}. Choose one of {', '.join(PROTOCOLS)}"
+        raise CommandError(message)
+    if method is not None:
+        message = f"--protocol {protocol} says how raters are fused. Leave --method {method} out"
+        raise CommandError(message)
+    return protocol
 
 
-def _ccc_without(
-    panel: Panel, joined: Floats, reasons: Sequence[str], fused: Fused, method: Method
-) -> float:
-    """How alike the trace is to the one without the flagged raters; NaN where none is left."""
-    trusted = joined[[not reason for reason in reasons]]
-    if not len(trusted):
-        return np.nan
-    at_rest = np.zeros(len(trusted))
-    return ccc(fused.trace, fuse(trusted, method, panel.rate_hz, lags=at_rest).trace)
-
-
-def _traces(panel: Panel, joined: Floats, fused: Fused) -> dict[str, LabelTrace]:
-    """The fused trace cut into the sessions it was joined from."""
-    behind = (~np.isnan(joined) & (fused.weights[:, None] > 0)).sum(axis=0)
-    traces, start = {}, 0
-    for session in panel.sessions:
-        rows = slice(start, start + len(session.time_seconds))
-        traces[session.name] = LabelTrace(
-            fused.trace[rows], fused.low[rows], fused.high[rows], behind[rows]
-        )
-        start = rows.stop + 1  # a column without values stands between sessions
-    return traces
-
-
-def _documents(
-    name: str, method: Method, reaction: GivenReaction, fusions: Sequence[_Fusion]
-) -> list[dict[str, Any]]:
-    """What the JSON of each session's label will hold, in order of the sessions."""
-    panels = [fusion.panel for fusion in fusions]
-    rated = {session.name: session for panel in panels for session in panel.sessions}
+def _by_method(
+    study: Study, panels: Sequence[Panel], method: Method, reaction: GivenReaction
+) -> tuple[dict[str, Any], list[PanelLabel]]:
+    """Settings for the JSON, and a label for each panel."""
+    late = reactions(study, panels, reaction)
     settings = {
         "reaction": None if all(panel.is_calibrated for panel in panels) else reaction,
         "max_lag_seconds": MAX_LAG_SECONDS,
         "lag_rate_hz": LAG_RATE_HZ,
-        "all_inputs_sha256": sha256_of_document(
-            [session.inputs for panel in panels for session in panel.sessions]
-        ),
     }
+    return settings, [fuse_panel(panel, method, late[panel.dimension]) for panel in panels]
+
+
+def _by_protocol(
+    panels: Sequence[Panel], protocol: Protocol, reaction: GivenReaction
+) -> tuple[dict[str, Any], list[PanelLabel]]:
+    """Settings for the JSON, and a label for each panel."""
+    if reaction == PICTURES:
+        message = f"--reaction {PICTURES}: with --protocol give SECONDS, or nothing for 0"
+        raise CommandError(message)
+    seconds = float(reaction or 0.0)
+    require_possible(seconds)
+    settings = {
+        "protocol": protocol,
+        "reaction": seconds,
+        "max_lag_seconds": SYNCHRONY_SECONDS if protocol == "recola" else 0.0,
+        "lag_rate_hz": BIN_RATE_HZ,
+    }
+    return settings, [protocol_panel(panel, protocol, seconds) for panel in panels]
+
+
+def _documents(
+    name: str, way: str, settings: dict[str, Any], labels: Sequence[PanelLabel]
+) -> list[dict[str, Any]]:
+    """What the JSON of each session's label will hold, in order of the sessions."""
+    panels = [label.panel for label in labels]
+    rated = {session.name: session for panel in panels for session in panel.sessions}
+    all_inputs = [session.inputs for panel in panels for session in panel.sessions]
+    settings = settings | {"all_inputs_sha256": sha256_of_document(all_inputs)}
     return [
         {
             "session": session,
             "name": name,
-            "method": method,
+            "method": way,
             "settings": settings | {"frame_times_sha256": _times_sha256(rated[session])},
-            **_of_session(session, fusions),
+            **_of_session(session, labels),
         }
         for session in sorted(rated)
     ]
 
 
-def _of_session(session: str, fusions: Sequence[_Fusion]) -> dict[str, Any]:
+def _of_session(session: str, labels: Sequence[PanelLabel]) -> dict[str, Any]:
     """Inputs of one session, and what is said of each dimension."""
     inputs: dict[str, str] = {}
     dimensions = {}
-    for fusion in fusions:
-        for rated in fusion.panel.sessions:
+    for label in labels:
+        for rated in label.panel.sessions:
             if rated.name == session:
                 inputs |= rated.inputs
-                values = session_agreement(rated.traces(fusion.lags))
-                dimensions[fusion.panel.dimension] = fusion.about | {
-                    "takes": [rating.take if rating else None for rating in rated.ratings],
-                    "agreement": {key: number(value) for key, value in values.items()},
-                }
+                takes = [rating.take if rating else None for rating in rated.ratings]
+                own = {"takes": takes} | label.by_session[session]
+                dimensions[label.panel.dimension] = label.about | own
     return {"inputs": inputs, "dimensions": dimensions}
 
 
@@ -243,28 +233,23 @@ def _clear(study: Study, name: str, documents: Sequence[dict[str, Any]], *, repl
 
 
 def _write(
-    study: Study, document: dict[str, Any], fusions: Sequence[_Fusion], *, replace: bool
+    study: Study, document: dict[str, Any], labels: Sequence[PanelLabel], *, replace: bool
 ) -> None:
     session = document["session"]
-    traces = {f.panel.dimension: f.traces[session] for f in fusions if session in f.traces}
+    traces = {
+        label.panel.dimension: label.traces[session] for label in labels if session in label.traces
+    }
     times = next(
         rated.time_seconds
-        for fusion in fusions
-        for rated in fusion.panel.sessions
+        for label in labels
+        for rated in label.panel.sessions
         if rated.name == session
     )
     write_label(study, document, times, traces, replace=replace)
 
 
-def _notices(fusions: Sequence[_Fusion], *, is_reaction_given: bool) -> list[str]:
+def _notices(labels: Sequence[PanelLabel], *, is_unused: bool) -> list[str]:
     notices = []
-    if is_reaction_given and all(fusion.panel.is_calibrated for fusion in fusions):
+    if is_unused and all(label.panel.is_calibrated for label in labels):
         notices.append("--reaction is not used: lags were measured with the calibration clip")
-    for fusion in fusions:
-        dimension = fusion.panel.dimension
-        if fusion.fused.is_fallback:
-            notices.append(f"{dimension}: no rater has a weight, so that all count alike")
-        for code, why in fusion.about["flagged"].items():
-            weight = fusion.fused.weights[fusion.panel.raters.index(code)]
-            notices.append(f"{dimension}: rater {code} is doubtful ({why}); weight {weight:.2f}")
-    return notices
+    return notices + [notice for label in labels for notice in label.notices]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["PICTURES", "GivenReaction", "PanelReaction", "reactions"]
+__all__ = ["PICTURES", "GivenReaction", "PanelReaction", "reactions", "require_possible"]
 
 PICTURES: Final = "pictures"
 
@@ -49,9 +49,8 @@ def reactions(
         CommandError: A panel has no measured lag and nothing is given, or it makes no sense.
         NotFound: The faces are to tell and do not.
     """
-    if isinstance(given, int | float) and not 0 <= given <= MAX_LAG_SECONDS:
-        message = f"--reaction {given:g}: give 0 to {MAX_LAG_SECONDS:g} seconds"
-        raise CommandError(message)
+    if isinstance(given, int | float):
+        require_possible(given)
     without = [panel.dimension for panel in panels if not panel.is_calibrated]
     if without and given is None:
         message = (
@@ -61,6 +60,17 @@ def reactions(
         )
         raise CommandError(message)
     return {panel.dimension: _reaction(study, panel, given) for panel in panels}
+
+
+def require_possible(seconds: float) -> None:
+    """Passes for seconds by which a rater can be late.
+
+    Raises:
+        CommandError: Nobody can be so late.
+    """
+    if not 0 <= seconds <= MAX_LAG_SECONDS:
+        message = f"--reaction {seconds:g}: give 0 to {MAX_LAG_SECONDS:g} seconds"
+        raise CommandError(message)
 
 
 def _reaction(study: Study, panel: Panel, given: GivenReaction) -> PanelReaction:

@@ -68,7 +68,14 @@ def test_order_is_free_and_a_common_constant_moves_the_level_alone():
 
 
 @pytest.mark.parametrize(
-    "traces", [[[0, 1, 2]], [[0, 1, 2], [2, 1, 0]], [[1, 1], [3, 3]], [[1, 1], [1, 1]]]
+    "traces",
+    [
+        [[0, 1, 2]],
+        [[0, 1, 2], [2, 1, 0]],
+        [[1, 1], [3, 3]],
+        [[1, 1], [1, 1]],
+        [[0, 1, 2], [0, 1, 2], [0, 1, 2], [2, 1, 0.01]],  # 0.33 for each of three, -1 for one
+    ],
 )
 def test_where_nothing_can_be_weighted_all_count_alike(traces):
     fused = fuse_avec2018(traces)
