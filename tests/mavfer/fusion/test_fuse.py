@@ -172,3 +172,32 @@ def test_impossible_requests_are_told():
         fusion.fuse([[1.0, 2.0]], rate_hz=0)
     with pytest.raises(InvalidArray, match="one number a rater"):
         fusion.fuse([[1.0, 2.0]], lags=[0, 0])
+
+
+def test_on_known_raters_lags_flags_trace_and_band_are_right():
+    rows = []
+    for seed in range(1000, 1015):
+        panel = fusion.simulate_raters(seed)
+        good = ~panel.is_bad
+        lags = fusion.estimate_lags(panel.followed, 25, reference=panel.target)
+        apart = (fusion.estimate_lags(panel.ratings, 25) - panel.lags_seconds)[good]
+        fused = fusion.fuse(panel.ratings, rate_hz=25, lags=lags)
+        inside = (fused.low <= panel.truth) & (panel.truth <= fused.high)
+        rows.append(
+            {
+                "relative": np.median(np.abs(apart - np.median(apart))),
+                "absolute": np.median(np.abs(lags - panel.lags_seconds)[good]),
+                "bad flagged": fused.flagged[panel.is_bad].mean(),
+                "good flagged": fused.flagged[good].mean(),
+                "ccc": metrics.ccc(fused.trace, panel.truth),
+                "inside": inside[np.isfinite(fused.low)].mean(),
+            }
+        )
+    found = {name: np.mean([row[name] for row in rows]) for name in rows[0]}
+
+    assert found["relative"] <= 0.1
+    assert found["absolute"] <= 0.15
+    assert found["bad flagged"] >= 0.95
+    assert found["good flagged"] <= 0.05
+    assert found["ccc"] >= 0.85
+    assert 0.85 <= found["inside"] <= 0.96

@@ -9,6 +9,10 @@ from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
 from mavfer.files import read_csv, read_json
 from mavfer.labelling import label_study
 from mavfer.schema import columns_from_text, require_valid
+from mavfer.study.labels import read_label_traces
+
+FRAMES = 300
+SESSIONS = ("S01-001", "S02-001", "S03-001", "S04-001")
 
 
 def test_the_label_is_the_truth_that_was_rated(rate, truth):
@@ -23,6 +27,29 @@ def test_the_label_is_the_truth_that_was_rated(rate, truth):
             known = np.isfinite(label)
             assert known.mean() > 0.9
             np.testing.assert_allclose(label[known], expected[known], atol=0.05)
+
+
+def test_each_frame_gets_the_label_of_its_own_time(rate, truth, shard_factory):
+    study = rate(measured=("R1", "R2", "R3", "R4"))
+    irregular = np.sort(np.random.default_rng(3).uniform(0, FRAMES / 30, FRAMES))
+    irregular[0] = 0.0
+    table = shard_factory.columns(FRAMES)
+    table["time_seconds"] = irregular
+    for session in SESSIONS:
+        study.shard_path(session).unlink()
+        pixels = shard_factory.faces(FRAMES, 8, 8)
+        shard_factory.write_shard(study.shard_path(session), pixels, table=table)
+
+    label_study(study)
+
+    for session in SESSIONS:
+        label, _ = read_label_traces(study, "gold", session)
+        expected = truth(irregular, session, "arousal")
+        known = np.isfinite(label["arousal"].value)
+        assert known.mean() > 0.9
+        assert metrics.rmse(label["arousal"].value, expected) < 0.03
+        as_if_regular = truth(np.arange(FRAMES) / 30, session, "arousal")
+        assert metrics.rmse(label["arousal"].value, as_if_regular) > 0.05
 
 
 def test_raters_without_a_measured_lag_follow_those_with_one(rate):
