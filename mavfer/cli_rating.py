@@ -52,15 +52,15 @@ def register(group: click.Group) -> None:
 @_study
 @_json
 def agree(study: Path, as_json: bool) -> None:
-    """Say how far raters agree, by session, dimension and rater.
+    """Say how far raters agree, by session, dimension and rater, in tables and on a page.
 
     Example: mavfer agree my-study --json
     """
-    from mavfer.labelling import agree_study
+    from mavfer.report.agreement_page import write_agreement
     from mavfer.study.study import Study
 
-    report = agree_study(Study.open(study))
-    _print_result(report.to_document(), as_json, str(report))
+    written = write_agreement(Study.open(study))
+    _print_result(written.to_document(), as_json, str(written))
 
 
 @click.command()

@@ -2,76 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mavfer import agreement, metrics
-from mavfer.agreement import Estimate
+from mavfer import agreement
 from mavfer.agreement.pairs import others_mean
 from mavfer.fusion import MAX_LAG_SECONDS, flag_raters
 from mavfer.labelling.panel import LAG_RATE_HZ, read_panels
+from mavfer.labelling.raters import RaterAgreement, describe_rater
+from mavfer.labelling.repeats import agree_with_themselves, repeat_doubts
+from mavfer.labelling.statistics import (
+    PAIR_MEASURES,
+    STATISTICS,
+    GroupAgreement,
+    describe_group,
+    describe_session,
+    number,
+    session_agreement,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from mavfer.agreement.intraclass import IccForm
+    from mavfer.agreement import Estimate
     from mavfer.labelling.panel import Panel
+    from mavfer.labelling.repeats import RepeatAgreement
+    from mavfer.metrics import Measure
     from mavfer.study.study import Study
 
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "STATISTICS",
     "AgreementReport",
     "DimensionAgreement",
-    "RaterAgreement",
     "agree_study",
     "doubts",
     "number",
     "session_agreement",
 ]
-
-_ICC: Final[dict[str, IccForm]] = {
-    "icc_a_1": "ICC(A,1)",
-    "icc_a_k": "ICC(A,k)",
-    "icc_c_1": "ICC(C,1)",
-    "icc_c_k": "ICC(C,k)",
-}
-
-STATISTICS: Final = ("ccc", "pearson", *_ICC, "krippendorff")
-
-_HEADINGS: Final = ("CCC", "Pearson", "ICC(A,1)", "ICC(A,k)", "ICC(C,1)", "ICC(C,k)", "alpha")
-
-
-@dataclass(frozen=True)
-class RaterAgreement:
-    """One rater of one dimension, over all sessions."""
-
-    rater: str
-    sessions: int
-    """Sessions that the rater rated."""
-    lag_seconds: float
-    """NaN where none could be told."""
-    lag_source: str
-    ccc: float
-    """With the mean of the others who are not flagged, lags taken out."""
-    pearson: float
-    rmse: float
-    bias: float
-    """Mean difference from that mean."""
-    doubt: str
-    """Why this rater is flagged; "" where not."""
-
-    def to_document(self) -> dict[str, Any]:
-        """As JSON writes it."""
-        numbers = ("lag_seconds", "ccc", "pearson", "rmse", "bias")
-        return {
-            "sessions": self.sessions,
-            **{name: number(getattr(self, name)) for name in numbers},
-            "lag_source": self.lag_source,
-            "flagged": self.doubt or None,
-        }
 
 
 @dataclass(frozen=True)
@@ -79,20 +52,49 @@ class DimensionAgreement:
     """All raters of one dimension."""
 
     dimension: str
-    overall: dict[str, Estimate]
-    """STATISTICS: mean over the sessions, with the interval of other sessions like these."""
-    without_flagged: dict[str, Estimate]
+    everyone: GroupAgreement
+    unflagged: GroupAgreement
     """The same without the raters that are flagged."""
-    by_session: dict[str, dict[str, float]]
-    """STATISTICS by session."""
     raters: tuple[RaterAgreement, ...]
-    pairwise_ccc: Floats
-    """(K, K), over all sessions."""
+    pairwise: dict[Measure, Floats]
+    """(K, K) by measure, over all sessions joined."""
+    traces: Floats = field(repr=False)
+    """(K, N), all sessions joined, lags taken out."""
+    others: Floats = field(repr=False)
+    """(K, N), of each rater the mean of the others who are not flagged."""
+
+    @property
+    def has_flagged(self) -> bool:
+        """Whether any rater is flagged."""
+        return any(each.doubt for each in self.raters)
+
+    @property
+    def overall(self) -> dict[str, Estimate]:
+        """STATISTICS of all raters: mean over the sessions, with its interval."""
+        return self.everyone.overall
+
+    @property
+    def without_flagged(self) -> dict[str, Estimate]:
+        """The same without the raters that are flagged."""
+        return self.unflagged.overall
+
+    @property
+    def by_session(self) -> dict[str, dict[str, float]]:
+        """STATISTICS by session, of all raters."""
+        return {
+            each.session: {name: estimate.value for name, estimate in each.estimates.items()}
+            for each in self.everyone.sessions
+        }
+
+    @property
+    def pairwise_ccc(self) -> NDArray[np.float64]:
+        """(K, K), over all sessions joined."""
+        return self.pairwise["ccc"]
 
     @property
     def raters_needed(self) -> float:
         """Unflagged raters whose mean would reach an ICC(A,k) of 0.8; infinite if none would."""
-        return agreement.raters_needed(self.without_flagged["icc_a_1"].value)
+        return self.unflagged.raters_needed
 
     def to_document(self) -> dict[str, Any]:
         """As JSON writes it."""
@@ -108,33 +110,6 @@ class DimensionAgreement:
             "pairwise_ccc": [[number(value) for value in row] for row in self.pairwise_ccc],
         }
 
-    def __str__(self) -> str:
-        needed = f"{self.raters_needed:g}" if np.isfinite(self.raters_needed) else "no number of"
-        return (
-            f"{self.dimension}: {len(self.raters)} raters, {len(self.by_session)} sessions\n"
-            f"{_table(self._session_rows())}\n\n{_table(self._rater_rows())}\n"
-            f"  {needed} unflagged raters would reach an ICC(A,k) of 0.8"
-        )
-
-    def _session_rows(self) -> list[list[str]]:
-        rows = [["session", *_HEADINGS]]
-        for session, values in self.by_session.items():
-            rows.append([session, *(_text(values[name]) for name in STATISTICS)])
-        for word, end in (("mean", "value"), ("95 % low", "low"), ("95 % high", "high")):
-            ends = (getattr(self.overall[name], end) for name in STATISTICS)
-            rows.append([word, *map(_text, ends)])
-        if any(each.doubt for each in self.raters):
-            means = (self.without_flagged[name].value for name in STATISTICS)
-            rows.append(["mean of unflagged", *map(_text, means)])
-        return rows
-
-    def _rater_rows(self) -> list[list[str]]:
-        rows = [["rater", "sessions", "lag s", "CCC", "Pearson", "RMSE", "bias", "flagged"]]
-        for each in self.raters:
-            numbers = (each.lag_seconds, each.ccc, each.pearson, each.rmse, each.bias)
-            rows.append([each.rater, str(each.sessions), *map(_text, numbers), each.doubt or "-"])
-        return rows
-
 
 @dataclass(frozen=True)
 class AgreementReport:
@@ -144,14 +119,11 @@ class AgreementReport:
     dimensions: tuple[DimensionAgreement, ...]
 
     def to_document(self) -> dict[str, Any]:
-        """What `mavfer agree --json` prints."""
+        """What `mavfer agree --json` prints, but for the files."""
         return {
             "study": self.study,
             "dimensions": {each.dimension: each.to_document() for each in self.dimensions},
         }
-
-    def __str__(self) -> str:
-        return "\n\n".join(str(each) for each in self.dimensions)
 
 
 def agree_study(study: Study) -> AgreementReport:
@@ -165,85 +137,96 @@ def agree_study(study: Study) -> AgreementReport:
     return AgreementReport(study.name, tuple(_dimension_agreement(panel) for panel in panels))
 
 
-def session_agreement(traces: NDArray[np.float64]) -> dict[str, float]:
-    """STATISTICS of the raters (K, T) who rated a session; NaN with fewer than two of them."""
-    rated = traces[(~np.isnan(traces)).any(axis=1)]
-    if len(rated) < 2:  # noqa: PLR2004 (nobody to agree with)
-        return dict.fromkeys(STATISTICS, np.nan)
-    pairs = np.triu_indices(len(rated), 1)
-    correlations = agreement.icc(rated)
-    return {
-        "ccc": _mean(agreement.pairwise(rated)[pairs]),
-        "pearson": _mean(agreement.pairwise(rated, "pearson")[pairs]),
-        **{name: float(correlations[form].value) for name, form in _ICC.items()},
-        "krippendorff": float(agreement.krippendorff_alpha(rated)),
-    }
+def doubts(
+    joined: NDArray[np.float64],
+    lags_seconds: NDArray[np.float64],
+    repeated: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Why each rater of a panel is doubted, "" where not.
 
-
-def doubts(joined: NDArray[np.float64], lags_seconds: NDArray[np.float64]) -> tuple[str, ...]:
-    """Why each rater of a panel is doubted, "" where not; `joined` as of `Panel.joined`."""
-    return flag_raters(joined, lags_seconds, MAX_LAG_SECONDS - 0.5 / LAG_RATE_HZ)
-
-
-def number(value: float) -> float | None:
-    """`value` as JSON can hold it: None for NaN and infinity."""
-    return float(value) if np.isfinite(value) else None
+    Args:
+        joined: (K, N), as of `Panel.joined`.
+        lags_seconds: (K,).
+        repeated: As of `repeat_doubts`; with whoever is doubted there nobody is compared.
+    """
+    known = np.array([bool(reason) for reason in repeated] or [False] * len(joined))
+    compared = np.where(known[:, None], np.nan, joined)
+    found = flag_raters(compared, lags_seconds, MAX_LAG_SECONDS - 0.5 / LAG_RATE_HZ)
+    own = repeated or ("",) * len(joined)
+    return tuple(reason or other for reason, other in zip(own, found, strict=True))
 
 
 def _dimension_agreement(panel: Panel) -> DimensionAgreement:
     lags, sources = panel.lags()
     joined = panel.joined(lags)
-    reasons = doubts(joined, lags)
+    repeats = agree_with_themselves(panel, lags)
+    reasons = doubts(joined, lags, repeat_doubts(repeats))
     is_trusted = np.array([not reason for reason in reasons])
-    traces = {session.name: session.traces(lags) for session in panel.sessions}
-    by_session = {name: session_agreement(each) for name, each in traces.items()}
-    overall = _over_sessions(list(by_session.values()))
-    trusted = [session_agreement(each[is_trusted]) for each in traces.values()]
+    others = others_mean(np.where(is_trusted[:, None], joined, np.nan))
+    everyone, unflagged = _groups(panel, joined, is_trusted)
     return DimensionAgreement(
         dimension=panel.dimension,
-        overall=overall,
-        without_flagged=overall if is_trusted.all() else _over_sessions(trusted),
-        by_session=by_session,
-        raters=tuple(_rater_agreements(panel, joined, lags, sources, reasons)),
-        pairwise_ccc=agreement.pairwise(joined),
+        everyone=everyone,
+        unflagged=unflagged,
+        raters=_raters(panel, np.stack([joined, others]), (lags, sources), repeats, reasons),
+        pairwise={measure: agreement.pairwise(joined, measure) for measure in PAIR_MEASURES},
+        traces=joined,
+        others=others,
     )
 
 
-def _rater_agreements(
+def _groups(
+    panel: Panel, joined: Floats, is_trusted: NDArray[np.bool_]
+) -> tuple[GroupAgreement, GroupAgreement]:
+    """Everyone, and those who are not flagged: the same where nobody is."""
+    masks = [np.ones(len(panel.raters), bool)]
+    if not is_trusted.all():
+        masks.append(is_trusted)
+    described = [
+        describe_session(session.name, traces, masks)
+        for session, traces in zip(panel.sessions, _apart(panel, joined), strict=True)
+    ]
+    groups = [
+        describe_group(
+            tuple(np.array(panel.raters)[mask].tolist()),
+            joined[mask],
+            [each[at] for each in described],
+        )
+        for at, mask in enumerate(masks)
+    ]
+    return groups[0], groups[-1]
+
+
+def _apart(panel: Panel, joined: Floats) -> list[Floats]:
+    """What `Panel.joined` joined (..., N), session by session."""
+    lengths = [len(session.time_seconds) + 1 for session in panel.sessions]
+    parts = np.split(joined, np.cumsum(lengths)[:-1], axis=-1)
+    return [part[..., : len(s.time_seconds)] for part, s in zip(parts, panel.sessions, strict=True)]
+
+
+def _raters(
     panel: Panel,
-    joined: Floats,
-    lags: Floats,
-    sources: tuple[str, ...],
-    reasons: tuple[str, ...],
-) -> list[RaterAgreement]:
-    is_trusted = np.array([not reason for reason in reasons])
-    others = others_mean(np.where(is_trusted[:, None], joined, np.nan))
-    return [
-        RaterAgreement(
+    both: Floats,
+    lags: tuple[Floats, tuple[str, ...]],
+    repeats: Sequence[RepeatAgreement | None],
+    reasons: Sequence[str],
+) -> tuple[RaterAgreement, ...]:
+    """Each rater beside the others; `both` (2, K, N) are the own traces and the others' means."""
+    parts = _apart(panel, both)
+    return tuple(
+        describe_rater(
             rater=code,
-            sessions=sum(session.ratings[at] is not None for session in panel.sessions),
-            lag_seconds=float(lags[at]),
-            lag_source=sources[at],
-            ccc=metrics.ccc(joined[at], others[at]),
-            pearson=metrics.pearson(joined[at], others[at]),
-            rmse=metrics.rmse(joined[at], others[at]),
-            bias=_mean(joined[at] - others[at]),
+            lag=(float(lags[0][at]), lags[1][at]),
+            beside={
+                session.name: part[:, at]
+                for session, part in zip(panel.sessions, parts, strict=True)
+                if session.ratings[at] is not None
+            },
+            repeats=repeats[at],
             doubt=reasons[at],
         )
         for at, code in enumerate(panel.raters)
-    ]
-
-
-def _over_sessions(sessions: list[dict[str, float]]) -> dict[str, Estimate]:
-    """Of each of STATISTICS the mean over the sessions that have it, and its interval."""
-    return {name: _drawn_mean([values[name] for values in sessions]) for name in STATISTICS}
-
-
-def _drawn_mean(values: list[float]) -> Estimate:
-    known = [np.array([[value]]) for value in values if np.isfinite(value)]
-    if not known:
-        return Estimate(np.nan)
-    return agreement.bootstrap(known, lambda drawn: sum(each.item() for each in drawn) / len(drawn))
+    )
 
 
 def _estimates_document(estimates: dict[str, Estimate]) -> dict[str, Any]:
@@ -251,26 +234,3 @@ def _estimates_document(estimates: dict[str, Estimate]) -> dict[str, Any]:
         name: {"value": number(each.value), "low": number(each.low), "high": number(each.high)}
         for name, each in estimates.items()
     }
-
-
-def _mean(values: Floats) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else np.nan
-
-
-def _text(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "-"
-
-
-def _table(rows: list[list[str]]) -> str:
-    """Rows of cells, each column as wide as its widest cell; words left, numbers right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    last = len(widths) - 1 if rows[0][-1] == "flagged" else 0
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if at in {0, last} else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)

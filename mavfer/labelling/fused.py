@@ -9,6 +9,7 @@ import numpy as np
 
 from mavfer.fusion import fuse
 from mavfer.labelling.agree import doubts, number, session_agreement
+from mavfer.labelling.repeats import agree_with_themselves, repeat_doubts
 from mavfer.metrics import ccc
 from mavfer.study.labels import LabelTrace
 
@@ -48,7 +49,7 @@ def fuse_panel(panel: Panel, method: Method, reaction: PanelReaction) -> PanelLa
     # The traces are sampled a lag later already; one whose lag is unknown is to be doubted.
     at_rest = np.where(np.isfinite(lags), 0.0, np.nan)
     fused = fuse(joined, method, panel.rate_hz, lags=at_rest)
-    reasons = doubts(joined, lags)
+    reasons = doubts(joined, lags, repeat_doubts(agree_with_themselves(panel, lags)))
     about = {
         "raters": list(panel.raters),
         "weights": fused.weights.tolist(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from mavfer.labelling.agree import STATISTICS
+from mavfer.labelling.printed import needed
 from mavfer.report import html
 
 if TYPE_CHECKING:
@@ -15,17 +16,8 @@ if TYPE_CHECKING:
     from mavfer.agreement import Estimate
     from mavfer.labelling.agree import AgreementReport, DimensionAgreement
 
-__all__ = ["agreement_section"]
+__all__ = ["agreement_section", "measures", "rater_table"]
 
-_HEADINGS: Final = (
-    "CCC",
-    "Pearson",
-    "ICC(A,1)",
-    "ICC(A,k)",
-    "ICC(C,1)",
-    "ICC(C,k)",
-    "Krippendorff's alpha",
-)
 _RATER_COLUMNS: Final = (
     "rater",
     "lag,\u00a0s",
@@ -54,16 +46,16 @@ def agreement_section(report: AgreementReport, weights: Mapping[str, Mapping[str
             "Mean over the sessions, delays taken off. In brackets, 95 % interval for other "
             "sessions like these (sessions are drawn, not frames, which are not independent)."
         ),
-        _measures(report.dimensions),
+        measures(report.dimensions),
         "<h3>Raters</h3>",
         html.paragraph("CCC and bias: with the mean of the others who are not flagged.", "soft"),
         html.table(_RATER_COLUMNS, raters, words=_WORDS),
-        *(html.paragraph(_needed(each)) for each in report.dimensions),
+        *(html.paragraph(needed(each)) for each in report.dimensions),
     )
 
 
-def _measures(dimensions: Sequence[DimensionAgreement]) -> str:
-    """Measures in rows; a column for each dimension, and one without the flagged raters."""
+def measures(dimensions: Sequence[DimensionAgreement]) -> str:
+    """A table: measures in rows; a column a dimension, and one without the flagged raters."""
     columns: dict[str, Mapping[str, Estimate]] = {}
     for each in dimensions:
         columns[f"{each.dimension}, all raters"] = each.overall
@@ -71,13 +63,30 @@ def _measures(dimensions: Sequence[DimensionAgreement]) -> str:
             columns[f"{each.dimension}, unflagged"] = each.without_flagged
     rows = [
         [heading, *(_told(estimates[name]) for estimates in columns.values())]
-        for name, heading in zip(STATISTICS, _HEADINGS, strict=True)
+        for name, heading in STATISTICS.items()
     ]
     return html.table(["", *columns], rows)
 
 
+def rater_table(dimensions: Sequence[DimensionAgreement]) -> str:
+    """A table with a row for every rater of every dimension."""
+    has_repeats = any(rater.repeats for each in dimensions for rater in each.raters)
+    header = ["rater", "dimension", "sessions", "lag,\u00a0s", "CCC with the others", "Pearson"]
+    header += ["RMSE", "bias", *(["ICC(A,1) on hidden repeats"] if has_repeats else [])]
+    rows = []
+    for each in dimensions:
+        for rater in each.raters:
+            row = [rater.rater, each.dimension, str(rater.sessions), _number(rater.lag_seconds)]
+            row += [_told(rater.with_others[name]) for name in ("ccc", "pearson", "rmse", "bias")]
+            if has_repeats:
+                row.append(_told(rater.repeats.icc) if rater.repeats else "–")
+            rows.append(row)
+    return html.table(header, rows, words=(0, 1))
+
+
 def _told(each: Estimate) -> str:
-    return f"{_number(each.value)} [{_number(each.low)}, {_number(each.high)}]"
+    interval = f" [{_number(each.low)}, {_number(each.high)}]" if np.isfinite(each.low) else ""
+    return f"{_number(each.value)}{interval}"
 
 
 def _rater_rows(each: DimensionAgreement, weights: Mapping[str, float]) -> list[list[str]]:
@@ -95,13 +104,5 @@ def _rater_rows(each: DimensionAgreement, weights: Mapping[str, float]) -> list[
     ]
 
 
-def _needed(each: DimensionAgreement) -> str:
-    if not np.isfinite(each.raters_needed):
-        return f"{each.dimension}: no number of raters like these would reach an ICC(A,k) of 0.8."
-    number = f"{each.raters_needed:g}"
-    word = "rater" if number == "1" else "raters"
-    return f"{each.dimension}: {number} unflagged {word} would reach an ICC(A,k) of 0.8."
-
-
 def _number(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "–"
+    return f"{round(value, 2) + 0.0:.2f}" if np.isfinite(value) else "–"  # + 0.0: no "-0.00"

@@ -11,24 +11,48 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
-__all__ = ["details", "figure", "page", "paragraph", "section", "sheet", "table", "text", "tiles"]
+__all__ = [
+    "charts",
+    "details",
+    "figure",
+    "notice",
+    "page",
+    "paragraph",
+    "section",
+    "sheet",
+    "table",
+    "text",
+    "tiles",
+]
 
 _SECTION: Final = re.compile(r'<section id="([^"]+)">\n<h2>(.*?)</h2>')
 _NO_NETWORK: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Told to the browser, so that a page cannot load anything even by mistake."""
 
 
-def page(title: str, lead: str, parts: Iterable[str], footer: str) -> str:
-    """A whole page: one file, no scripts, nothing loaded from anywhere."""
+def page(
+    title: str, lead: str, parts: Iterable[str], footer: str, *, is_themed: bool = False
+) -> str:
+    """A whole page: one file, no scripts, nothing loaded from anywhere.
+
+    Args:
+        title: Heading, and name of the tab.
+        lead: A sentence below.
+        parts: Sections.
+        footer: How the page was made.
+        is_themed: Whether it turns dark where the reader likes that; its plots must allow it.
+    """
     style = resources.files("mavfer.report").joinpath("report.css").read_text(encoding="utf-8")
     body = "\n".join(parts)
     links = (f'<a href="#{place}">{words}</a>' for place, words in _SECTION.findall(body))
     contents = f"<nav>{' '.join(links)}</nav>"
+    start = '<body class="themed">' if is_themed else "<body>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_NO_NETWORK}">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n"
+        f"{start}\n<main>\n"
         f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n'
         f"{contents}\n{body}\n"
         f"<footer>{escape(footer)}</footer>\n</main>\n</body>\n</html>\n"
@@ -52,6 +76,12 @@ def paragraph(text: str, kind: str = "") -> str:
     if kind == "notice":
         return f'<div class="notice"><p>{escape(text)}</p></div>'
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
+
+
+def notice(text: str, lines: Sequence[str]) -> str:
+    """A box that is not overlooked, with a list."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<div class="notice"><p>{escape(text)}</p><ul>{items}</ul></div>'
 
 
 def tiles(numbers: Mapping[str, str]) -> str:
@@ -92,6 +122,15 @@ def table(
         lines.append(f"<tr>{''.join(line)}</tr>")
     body = "\n".join(lines)
     return f'<div class="scroll"><table>\n{body}\n</table></div>'
+
+
+def charts(drawings: Iterable[tuple[str, str]]) -> str:
+    """Charts (heading, SVG) side by side where there is room, else one below the other."""
+    boxes = (
+        f"<figure>{f'<figcaption>{escape(head)}</figcaption>' if head else ''}{svg}</figure>"
+        for head, svg in drawings
+    )
+    return '<div class="charts">\n' + "\n".join(boxes) + "\n</div>"
 
 
 def figure(svg: str) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mavfer.study.ratings import write_rating
+from mavfer.study.ratings import read_latest_rating, write_rating
 
 SESSIONS = ("S01-001", "S02-001", "S03-001", "S04-001")
 FRAMES = 300
@@ -47,14 +47,14 @@ def rate(shard_factory, tmp_path):
     return make
 
 
-def one_rating(study, session, dimension, rater, *, times, value, settings):
+def one_rating(study, session, dimension, rater, *, times, value, settings, take=1):
     write_rating(
         study,
         {
             "session": session,
             "dimension": dimension,
             "rater": rater,
-            "take": 1,
+            "take": take,
             "kind": "simulated",
             "scale": {"kind": "unbounded", "low": None, "high": None},
             "input": {},
@@ -72,6 +72,27 @@ def one_rating(study, session, dimension, rater, *, times, value, settings):
             "flags": np.zeros(len(times), int),
         },
     )
+
+
+@pytest.fixture
+def repeat():
+    """Adds a hidden repeat of a rater's take of a session, its values changed by `change`."""
+
+    def add(study, session, rater, change):
+        for dimension in ("arousal", "valence"):
+            first = read_latest_rating(study, session, dimension, rater)
+            one_rating(
+                study,
+                session,
+                dimension,
+                rater,
+                times=first.media_time,
+                value=change(first.value),
+                settings=first.document["settings"] | {"hidden_repeat": True},
+                take=2,
+            )
+
+    return add
 
 
 @pytest.fixture
