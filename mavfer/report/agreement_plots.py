@@ -24,7 +24,9 @@ SHOWN_SESSIONS: Final = 30
 _ORANGE, _WHITE, _BLUE = (179, 88, 6), (247, 247, 247), (8, 69, 148)
 """-1, 0 and 1: told apart by every color-blind reader, and by lightness from 0."""
 
-_LIGHT_INK, _DARK_INK = "#ffffff", "#111820"
+_LIGHT_INK, _DARK_INK = "#ffffff", "#000000"
+"""With any softer black some color between would allow neither."""
+
 _MATRIX_PIXELS: Final = 390
 _CELL_PIXELS: Final = (22, 68)
 _ROW: Final = 24
@@ -160,7 +162,7 @@ def _ink_on(color: tuple[int, int, int]) -> str:
     """Light or dark, whichever stands out more; contrast as WCAG 2.1 counts it."""
     parts = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]  # noqa: PLR2004 (WCAG's linear part)
     light = 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
-    return _LIGHT_INK if 1.05 / (light + 0.05) > (light + 0.05) / 0.058 else _DARK_INK
+    return _LIGHT_INK if 1.05 / (light + 0.05) > (light + 0.05) / 0.05 else _DARK_INK
 
 
 def _draw_colors(drawing: Drawing, left: float, top: float, width: float) -> None:
