@@ -3,10 +3,13 @@
 A pair of values counts where both are there; NaN means missing and never counts as 0. Where
 nothing can be said (no pair, or a constant whose spread would have to be divided by) the answer
 is NaN. Lin's concordance uses 1/n throughout; `ddof=1` uses 1/(n - 1) throughout.
+
+Each measure is written once, for the rows of two arrays; two traces are arrays of one row.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -18,14 +21,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    Floats = NDArray[np.float64]
+
 __all__ = [
     "MEASURES",
+    "CentredRows",
     "Measure",
     "ccc",
+    "centred_rows",
+    "compare_rows",
+    "has_gap",
     "mae",
     "pearson",
     "ranks",
     "rmse",
+    "row_dots",
     "sagr",
     "sda",
     "spearman",
@@ -52,14 +62,7 @@ def ccc(a: ArrayLike, b: ArrayLike, *, ddof: int = 0) -> float:
 
     Source: Lin 1989, Biometrics 45(1), 255-268, equation 2 (ddof 0: the estimate of section 3).
     """
-    a, b = _paired(a, b)
-    count = len(a)
-    if count <= ddof:
-        return np.nan
-    da, db = _deviations(a), _deviations(b)
-    bias = a.mean() - b.mean() if (a != b).any() else 0.0
-    spread = (da @ da + db @ db) / (count - ddof) + bias**2
-    return _ratio(float(2 * (da @ db) / (count - ddof)), float(spread))
+    return _number(lambda first, second: _ccc(first, second, ddof), a, b)
 
 
 def pearson(a: ArrayLike, b: ArrayLike) -> float:
@@ -73,7 +76,7 @@ def pearson(a: ArrayLike, b: ArrayLike) -> float:
 
     Source: Pearson 1896, Phil. Trans. R. Soc. A 187, 253-318.
     """
-    return _correlation(*_paired(a, b))
+    return _number(_pearson, a, b)
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
@@ -87,8 +90,7 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
 
     Source: Spearman 1904, Am. J. Psychol. 15(1), 72-101.
     """
-    a, b = _paired(a, b)
-    return _correlation(ranks(a), ranks(b))
+    return _number(_spearman, a, b)
 
 
 def rmse(a: ArrayLike, b: ArrayLike) -> float:
@@ -97,8 +99,7 @@ def rmse(a: ArrayLike, b: ArrayLike) -> float:
     Raises:
         InvalidArray: Not two (T,) of one length, or a value is infinite.
     """
-    a, b = _paired(a, b)
-    return float(np.sqrt(np.mean((a - b) ** 2))) if len(a) else np.nan
+    return _number(_rmse, a, b)
 
 
 def mae(a: ArrayLike, b: ArrayLike) -> float:
@@ -107,8 +108,7 @@ def mae(a: ArrayLike, b: ArrayLike) -> float:
     Raises:
         InvalidArray: Not two (T,) of one length, or a value is infinite.
     """
-    a, b = _paired(a, b)
-    return float(np.mean(np.abs(a - b))) if len(a) else np.nan
+    return _number(_mae, a, b)
 
 
 def sagr(a: ArrayLike, b: ArrayLike) -> float:
@@ -119,8 +119,7 @@ def sagr(a: ArrayLike, b: ArrayLike) -> float:
 
     Source: Nicolaou, Gunes and Pantic 2011, IEEE Trans. Affective Computing 2(2), 92-105.
     """
-    a, b = _paired(a, b)
-    return float(np.mean(np.sign(a) == np.sign(b))) if len(a) else np.nan
+    return _number(_sagr, a, b)
 
 
 def sda(a: ArrayLike, b: ArrayLike) -> float:
@@ -136,12 +135,7 @@ def sda(a: ArrayLike, b: ArrayLike) -> float:
 
     Source: signed differential agreement, Booth and Narayanan 2020, ICMI, "Fifty shades of green".
     """
-    a, b = _traces(a, b)
-    steps_a, steps_b = np.sign(np.diff(a)), np.sign(np.diff(b))
-    is_there = ~(np.isnan(steps_a) | np.isnan(steps_b))
-    if not is_there.any():
-        return np.nan
-    return float(2 * np.mean(steps_a[is_there] == steps_b[is_there]) - 1)
+    return _number(_sda, a, b)
 
 
 MEASURES: Final[dict[Measure, Callable[..., float]]] = {
@@ -155,12 +149,155 @@ MEASURES: Final[dict[Measure, Callable[..., float]]] = {
 }
 
 
-def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1 along the last axis (T,) or (K, T); equal values share their mean rank."""
-    from scipy.stats import rankdata  # takes a third of a second to import
+def compare_rows(
+    a: NDArray[np.float64], b: NDArray[np.float64], measure: Measure
+) -> NDArray[np.float64]:
+    """`measure` of every row of `a` (N, T) with the same row of `b` (N, T): (N,).
 
-    ranked: NDArray[np.float64] = rankdata(values, axis=-1)
-    return ranked
+    The rows are not checked: floats or NaN, as the measures themselves take them.
+    """
+    return _by_row(_KERNELS[measure], a, b)
+
+
+def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1 along the last axis of (..., T); equal values share their mean rank.
+
+    NaN stays NaN, and the others are ranked as if it were not there.
+    """
+    if not values.size:
+        return np.empty(values.shape)
+    rows = values.reshape(-1, values.shape[-1])
+    order = np.argsort(rows, axis=1)
+    ascending = np.take_along_axis(rows, order, axis=1)
+    ranked = np.empty(rows.shape)
+    np.put_along_axis(ranked, order, _places(ascending), axis=1)
+    if has_gap(ascending[:, -1]):  # NaN is sorted behind all others
+        ranked[np.isnan(rows)] = np.nan
+    return ranked.reshape(values.shape)
+
+
+@dataclass(frozen=True)
+class CentredRows:
+    """Rows (..., T) as differences from their means; the mean is in two parts, for its digits."""
+
+    deviations: NDArray[np.float64]
+    """(..., T), 0 where missing; exactly 0 for a constant, whose mean may be rounded."""
+    first: NDArray[np.float64]
+    """The first value that is there (...), 0 without any."""
+    beyond: NDArray[np.float64]
+    """Mean of the differences from the first (...)."""
+    count: NDArray[np.float64]
+    """Values that are there (...)."""
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each row (...), exact for a constant, 0 for a row without a value."""
+        mean: Floats = self.first + self.beyond
+        return mean
+
+
+def centred_rows(rows: NDArray[np.float64]) -> CentredRows:
+    """Rows (..., T), NaN = missing, with their means taken off.
+
+    The first value is taken off before the mean is taken: no digit is lost to a far offset.
+    """
+    if not has_gap(rows):
+        first = rows[..., :1].sum(axis=-1)
+        count = np.full(first.shape, float(rows.shape[-1]))
+        deviations = rows - first[..., None]
+        beyond = deviations.sum(axis=-1) / max(rows.shape[-1], 1)
+        deviations -= beyond[..., None]
+        return CentredRows(deviations, first, beyond, count)
+    is_missing = np.isnan(rows)
+    at = is_missing.argmin(axis=-1)
+    first = np.nan_to_num(np.take_along_axis(rows, at[..., None], axis=-1)[..., 0])
+    count = rows.shape[-1] - is_missing.sum(axis=-1, dtype=np.float64)
+    deviations = rows - first[..., None]
+    deviations[is_missing] = 0
+    beyond = deviations.sum(axis=-1) / np.maximum(count, 1)
+    deviations -= beyond[..., None]
+    deviations[is_missing] = 0
+    return CentredRows(deviations, first, beyond, count)
+
+
+def has_gap(values: NDArray[np.float64]) -> bool:
+    """Whether any value is NaN; twice as fast as to look at each."""
+    return bool(np.isnan(values.min(initial=np.inf)))
+
+
+def row_dots(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scalar product of every row of `a` (..., T) with the same row of `b`: (...)."""
+    products: Floats = a[..., None, :] @ b[..., :, None]
+    return products[..., 0, 0]
+
+
+# Kernels take (N, T) twice, NaN in both or in neither, and return (N,).
+
+
+def _ccc(a: Floats, b: Floats, ddof: int = 0) -> Floats:
+    first, second = centred_rows(a), centred_rows(b)
+    count = np.where(first.count > ddof, first.count - ddof, np.nan)
+    squares = row_dots(first.deviations, first.deviations)
+    squares += row_dots(second.deviations, second.deviations)
+    bias = (first.first - second.first) + (first.beyond - second.beyond)
+    raw = _ratio(
+        2 * row_dots(first.deviations, second.deviations) / count, squares / count + bias**2
+    )
+    return np.clip(raw, -1, 1)  # rounding may leave 1 + 2e-16
+
+
+def _pearson(a: Floats, b: Floats) -> Floats:
+    first, second = centred_rows(a).deviations, centred_rows(b).deviations
+    spread = np.sqrt(row_dots(first, first) * row_dots(second, second))
+    return np.clip(_ratio(row_dots(first, second), spread), -1, 1)
+
+
+def _spearman(a: Floats, b: Floats) -> Floats:
+    return _pearson(ranks(a), ranks(b))
+
+
+def _rmse(a: Floats, b: Floats) -> Floats:
+    return np.sqrt(_mean((a - b) ** 2))
+
+
+def _mae(a: Floats, b: Floats) -> Floats:
+    return _mean(np.abs(a - b))
+
+
+def _sagr(a: Floats, b: Floats) -> Floats:
+    return _share_of_same(np.sign(a), np.sign(b))
+
+
+def _sda(a: Floats, b: Floats) -> Floats:
+    steps = np.sign(np.diff(a, axis=1)), np.sign(np.diff(b, axis=1))
+    return 2 * _share_of_same(*steps) - 1
+
+
+_KERNELS: Final[dict[Measure, Callable[[Floats, Floats], Floats]]] = {
+    "ccc": _ccc,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "rmse": _rmse,
+    "mae": _mae,
+    "sagr": _sagr,
+    "sda": _sda,
+}
+
+
+def _by_row(kernel: Callable[[Floats, Floats], Floats], a: Floats, b: Floats) -> Floats:
+    """The kernel's answers (N,) from the values where both are there."""
+    if not a.shape[1]:
+        return np.full(len(a), np.nan)
+    if has_gap(a) or has_gap(b):
+        is_missing = np.isnan(a) | np.isnan(b)
+        a, b = np.where(is_missing, np.nan, a), np.where(is_missing, np.nan, b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return kernel(a, b)
+
+
+def _number(kernel: Callable[[Floats, Floats], Floats], a: ArrayLike, b: ArrayLike) -> float:
+    first, second = _traces(a, b)
+    return float(_by_row(kernel, first[None], second[None])[0])
 
 
 def _traces(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -178,26 +315,37 @@ def _traces(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np
     return first, second
 
 
-def _paired(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The values where both are there."""
-    first, second = _traces(a, b)
-    is_there = ~(np.isnan(first) | np.isnan(second))
-    return first[is_there], second[is_there]
+def _places(ascending: Floats) -> Floats:
+    """Ranks (N, T) of rows that ascend; equal ones share the mean of theirs."""
+    is_new = np.ones(ascending.shape, np.bool_)
+    np.not_equal(ascending[:, 1:], ascending[:, :-1], out=is_new[:, 1:])
+    if is_new.all():
+        return np.broadcast_to(np.arange(1.0, ascending.shape[1] + 1), ascending.shape)
+    starts = np.flatnonzero(is_new)
+    sizes = np.diff(starts, append=ascending.size)
+    shared = starts % ascending.shape[1] + (sizes + 1) / 2
+    return np.repeat(shared, sizes).reshape(ascending.shape)
 
 
-def _deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Differences from the mean; exactly 0 for a constant, whose mean may be rounded."""
-    if not len(values) or values.min() == values.max():
-        return np.zeros(len(values))
-    deviations: NDArray[np.float64] = values - values.mean()
-    return deviations
+def _mean(values: Floats) -> Floats:
+    """Mean of what is there in each row, NaN without any."""
+    if has_gap(values):
+        is_missing = np.isnan(values)
+        count = values.shape[1] - is_missing.sum(axis=1)
+        mean: Floats = np.where(is_missing, 0.0, values).sum(axis=1) / count
+    else:
+        mean = values.mean(axis=1)
+    return mean
 
 
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    da, db = _deviations(a), _deviations(b)
-    raw = _ratio(float(da @ db), float(np.sqrt((da @ da) * (db @ db))))
-    return float(np.clip(raw, -1, 1))  # rounding may leave 1 + 2e-16
+def _share_of_same(a: Floats, b: Floats) -> Floats:
+    """Share of equal values among those that are there in each row, NaN without any."""
+    count = a.shape[1] - np.isnan(a).sum(axis=1)
+    share: Floats = (a == b).sum(axis=1) / count
+    return share
 
 
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator > 0 else np.nan
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """NaN where the denominator is not above 0."""
+    ratio: Floats = numerator / np.where(denominator > 0, denominator, np.nan)
+    return ratio

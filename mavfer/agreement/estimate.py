@@ -1,22 +1,31 @@
-"""A number with its interval, and the array of ratings that all statistics take."""
+"""A number with its interval, and the sessions that all statistics take."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mavfer.errors import InvalidArray
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Estimate", "as_ratings", "complete_times"]
+    Floats = NDArray[np.float64]
+
+__all__ = ["VALUES_AT_ONCE", "Estimate", "as_ratings", "by_session", "complete_times"]
 
 _ONE_SESSION, _MANY_SESSIONS = 2, 3
+
+VALUES_AT_ONCE: Final = 1 << 17
+"""Ratings taken together (1 MB): enough to outweigh a call, few enough for the cache."""
+
+_KEPT_BYTES: Final = 24 << 20
+"""What the C library keeps of freed memory. Handing every few megabytes back to the system and
+asking for them again costs more than the arithmetic; glibc learns from one block of this size."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,6 @@ class Estimate:
     p: Any = np.nan
     """Chance of such an F, or a larger one, where the true value is 0."""
 
-    @classmethod
-    def stack(cls, estimates: Sequence[Estimate]) -> Estimate:
-        """One Estimate whose fields are (S,)."""
-        columns = ([getattr(each, field.name) for each in estimates] for field in fields(cls))
-        return cls(*(np.array(column, np.float64) for column in columns))
-
 
 def as_ratings(ratings: ArrayLike) -> NDArray[np.float64]:
     """`ratings` as float64 (K, T) or (S, K, T), checked.
@@ -64,12 +67,56 @@ def as_ratings(ratings: ArrayLike) -> NDArray[np.float64]:
             f"ratings of shape {array.shape}: give (raters, times) or (sessions, raters, times)"
         )
         raise InvalidArray(message)
-    if np.isinf(array).any():
+    if _has_infinite(array):
         message = "ratings hold an infinite value. Write NaN where a value is missing"
         raise InvalidArray(message)
     return array
 
 
+def by_session(
+    kernel: Callable[[NDArray[np.float64]], NDArray[np.float64]], ratings: ArrayLike
+) -> NDArray[np.float64]:
+    """The kernel's answers (S, ...) for sessions (S, K, T); without S for one session (K, T).
+
+    Args:
+        kernel: From a few sessions (S, K, T) at a time, T at least 1, to (S, ...).
+        ratings: (K, T) or (S, K, T), NaN = missing. Of an array of another type, or on disk
+            (`np.memmap`), only those few sessions are copied at a time.
+
+    Raises:
+        InvalidArray: See `as_ratings`.
+    """
+    sessions = _sessions(ratings)
+    if sessions.ndim == _ONE_SESSION:
+        answer: Floats = kernel(_with_a_time(sessions[None]))[0]
+        return answer
+    count, raters, times = sessions.shape
+    step = max(1, VALUES_AT_ONCE // (raters * max(times, 1)))
+    np.empty(_KEPT_BYTES, np.uint8)  # freed at once
+    few = (as_ratings(sessions[at : at + step]) for at in range(0, count, step))
+    return np.concatenate([kernel(_with_a_time(each)) for each in few])
+
+
+def _sessions(ratings: ArrayLike) -> NDArray[Any]:
+    """An array of sessions as it is, to be checked a few at a time; all else checked."""
+    if isinstance(ratings, np.ndarray) and ratings.ndim == _MANY_SESSIONS:
+        return ratings if 0 not in ratings.shape[:-1] else as_ratings(ratings)
+    return as_ratings(ratings)
+
+
 def complete_times(session: NDArray[np.float64]) -> NDArray[np.float64]:
     """The times (K, n) of a session (K, T) at which no rater is missing."""
     return session[:, ~np.isnan(session).any(axis=0)]
+
+
+def _has_infinite(array: NDArray[np.float64]) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()  # much faster than to look at every value
+    return not np.isfinite(total) and bool(np.isinf(array).any())
+
+
+def _with_a_time(sessions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sessions without a time are as sessions with one at which everybody is missing."""
+    if sessions.shape[-1]:
+        return np.ascontiguousarray(sessions)
+    return np.full((*sessions.shape[:-1], 1), np.nan)

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from scipy.special import fdtrc, fdtri
 
-from mavfer.agreement.estimate import Estimate, as_ratings, complete_times
+from mavfer.agreement.estimate import Estimate, by_session, complete_times
+from mavfer.agreement.moments import pair_moments
 from mavfer.errors import CommandError, InvalidArray
+from mavfer.metrics import centred_rows, has_gap, row_dots
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["ICC_FORMS", "IccForm", "cronbach_alpha", "icc", "intra_rater", "raters_needed"]
 
@@ -36,6 +40,7 @@ ICC_FORMS: Final[tuple[IccForm, ...]] = (
 _UPPER: Final = 0.975
 """Quantile at the upper end of a 95 % interval."""
 
+
 _WHOLE: Final = 1e-9
 """Raters this little above a whole number are rounding."""
 
@@ -51,7 +56,8 @@ def icc(ratings: ArrayLike) -> dict[IccForm, Estimate]:
 
     Returns:
         Six Estimates, of (S,) where sessions were given. NaN with fewer than two raters, fewer
-        than two complete times, or no spread at all. Negative values are reported negative.
+        than two complete times, or no spread at all; "C" also where every rater is constant.
+        Negative values are reported negative.
 
     Raises:
         InvalidArray: See `as_ratings`.
@@ -60,11 +66,12 @@ def icc(ratings: ArrayLike) -> dict[IccForm, Estimate]:
     and Wong 1996, Psychol. Methods 1(1), 30-46, tables 4 and 7. F and p of "A" test for 0 with
     the F of "C".
     """
-    array = as_ratings(ratings)
-    if array.ndim == 2:  # noqa: PLR2004 (K, T)
-        return _icc(array)
-    sessions = [_icc(session) for session in array]
-    return {form: Estimate.stack([session[form] for session in sessions]) for form in ICC_FORMS}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = _Variance.of(ratings)
+        shape = _shape(table, table.error, (table.n - 1) * (table.k - 1))
+        pairs = _shape(table, table.within, table.n * (table.k - 1)), _absolute(table, shape), shape
+    singles, means = zip(*pairs, strict=True)
+    return dict(zip(ICC_FORMS, singles + means, strict=True))
 
 
 def intra_rater(first: ArrayLike, second: ArrayLike) -> Estimate:
@@ -113,11 +120,11 @@ def cronbach_alpha(
     if missing not in {"listwise", "pairwise"}:
         message = f"missing is {missing!r}. Choose listwise or pairwise"
         raise CommandError(message)
-    array = as_ratings(ratings)
-    kernel = _alpha_listwise if missing == "listwise" else _alpha_pairwise
-    if array.ndim == 2:  # noqa: PLR2004 (K, T)
-        return kernel(array)
-    return Estimate.stack([kernel(session) for session in array])
+    if missing == "pairwise":
+        return _alpha_pairwise(ratings)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = _Variance.of(ratings)
+        return _shape(table, table.error, (table.n - 1) * (table.k - 1))[1]
 
 
 def raters_needed(icc_single: float, target: float = 0.8) -> float:
@@ -146,127 +153,152 @@ def raters_needed(icc_single: float, target: float = 0.8) -> float:
 
 @dataclass(frozen=True)
 class _Variance:
-    """Two-way analysis of variance of (k raters, n times): mean squares."""
+    """Two-way analyses of variance of sessions of k raters; the rest are (S,), or () for one.
+
+    NaN with fewer than two raters or times, and where nothing varies.
+    """
 
     k: int
-    n: int
-    times: float
-    raters: float
-    error: float
-    within: float
+    n: Floats
+    """Times at which nobody is missing."""
+    times: Floats
+    """Mean square between the times."""
+    raters: Floats
+    error: Floats
+    within: Floats
     """Of everything within a time: raters and error together."""
 
     @classmethod
-    def of(cls, session: NDArray[np.float64]) -> _Variance:
-        k, n = session.shape
-        centred = session - session.mean()
-        of_times, of_raters = centred.mean(axis=0), centred.mean(axis=1)
-        rest = np.ravel(centred - of_times - of_raters[:, None])
-        raters, error = n * (of_raters @ of_raters), rest @ rest
+    def of(cls, ratings: ArrayLike) -> _Variance:
+        """Of (K, T) or (S, K, T); times at which a rater is missing are left out."""
+        columns = by_session(_sums_of_squares, ratings)
+        counts, n, times, raters, error = np.moveaxis(columns, -1, 0)
+        k = int(counts.flat[0])
+        is_known = (k > 1) & (n > 1) & (times + raters + error > 0)
+        n = np.where(is_known, n, np.nan)
         return cls(
             k=k,
             n=n,
-            times=float(k * (of_times @ of_times) / (n - 1)),
-            raters=float(raters / (k - 1)),
-            error=float(error / ((n - 1) * (k - 1))),
-            within=float((raters + error) / (n * (k - 1))),
+            times=times / (n - 1),
+            raters=np.where(is_known, raters / max(k - 1, 1), np.nan),
+            error=error / ((n - 1) * (k - 1)),
+            within=(raters + error) / (n * (k - 1)),
         )
 
 
-def _icc(session: NDArray[np.float64]) -> dict[IccForm, Estimate]:
-    rated = complete_times(session)
-    if min(rated.shape) < 2 or rated.min() == rated.max():  # noqa: PLR2004 (two of each)
-        return dict.fromkeys(ICC_FORMS, Estimate(np.nan))
-    table = _Variance.of(rated)
-    k, n = table.k, table.n
-    one_way = _shape(table, table.within, n * (k - 1))
-    two_way = _shape(table, table.error, (n - 1) * (k - 1))
-    value = _quotient(
-        table.times - table.error,
-        table.times + (k - 1) * table.error + k * (table.raters - table.error) / n,
+def _sums_of_squares(sessions: Floats) -> Floats:
+    """Raters, complete times, and sums of squares between times, raters and of the error (S, 5)."""
+    if has_gap(sessions):
+        sessions = np.where(np.isnan(sessions).any(axis=1, keepdims=True), np.nan, sessions)
+    count, raters, _ = sessions.shape
+    centred = centred_rows(sessions)
+    n, rest = centred.count[:, 0], centred.deviations
+    of_times = rest.mean(axis=1)
+    rest -= of_times[:, None]
+    flat = rest.reshape(count, -1)
+    of_raters = (centred.first - centred.first[:, :1]) + centred.beyond
+    of_raters -= of_raters.mean(axis=1, keepdims=True)
+    squares = (
+        raters * row_dots(of_times, of_times),
+        n * row_dots(of_raters, of_raters),
+        row_dots(flat, flat),
     )
-    low, high = _absolute_interval(table, value)
-    absolute = Estimate(value, low, high, two_way.f, two_way.df1, two_way.df2, two_way.p)
-    singles: dict[IccForm, Estimate] = {
-        "ICC(1,1)": one_way,
-        "ICC(A,1)": absolute,
-        "ICC(C,1)": two_way,
-    }
-    means: dict[IccForm, Estimate] = {
-        "ICC(1,k)": _of_mean(one_way, k),
-        "ICC(A,k)": _of_mean(absolute, k),
-        "ICC(C,k)": _of_mean(two_way, k),
-    }
-    return singles | means
+    return np.stack([np.full(count, float(raters)), n, *squares], axis=1)
 
 
-def _shape(table: _Variance, noise: float, df2: int) -> Estimate:
-    """ICC(1,1) where `noise` is the mean square within, ICC(C,1) where it is the error's."""
-    k, df1 = table.k, table.n - 1
-    if noise == 0:
-        return Estimate(1.0, 1.0, 1.0, np.inf, df1, df2, 0.0)
-    f = table.times / noise
-    bounds = f, f / fdtri(df1, df2, _UPPER), f * fdtri(df2, df1, _UPPER)
-    value, low, high = (float((each - 1) / (each + k - 1)) for each in bounds)
-    return Estimate(value, low, high, f, df1, df2, float(fdtrc(df1, df2, f)))
+def _shape(table: _Variance, noise: Floats, df2: Floats) -> tuple[Estimate, Estimate]:
+    """For one rater and the mean of all: "1" where `noise` is what is within, "C" for the error.
 
-
-def _absolute_interval(table: _Variance, value: float) -> tuple[float, float]:
-    """Interval of ICC(A,1), McGraw and Wong 1996, table 7; multiplied out by the error."""
-    k, n, times, raters, error = table.k, table.n, table.times, table.raters, table.error
-    if raters == 0 and error == 0:
-        return 1.0, 1.0
-    factor = n * (1 + (k - 1) * value) - k * value
-    above = (k - 1) * (n - 1) * (k * value * raters + factor * error) ** 2
-    below = (n - 1) * (k * value * raters) ** 2 + (factor * error) ** 2
-    if below == 0:
-        return np.nan, np.nan
-    df = above / below
-    upper, lower = fdtri(n - 1, df, _UPPER), fdtri(df, n - 1, _UPPER)
-    rest = k * raters + (k * n - k - n) * error
-    low = n * (times - upper * error) / (upper * rest + n * times)
-    high = n * (lower * times - error) / (rest + n * lower * times)
-    return float(low), float(high)
-
-
-def _of_mean(single: Estimate, k: int) -> Estimate:
-    """Spearman and Brown's step from one rater to the mean of k."""
-    value, low, high = (
-        _quotient(k * each, 1 + (k - 1) * each) for each in (single.value, single.low, single.high)
+    McGraw and Wong 1996, tables 4 and 7; multiplied out by the noise.
+    """
+    df1, times = table.n - 1, table.times
+    upper, lower = _quantile(df1, df2), 1 / _quantile(df2, df1)
+    f = times / noise
+    p = np.asarray(fdtrc(df1, df2, f), np.float64)
+    single, mean = (
+        [_ratio(times - each * noise, times + rest * each * noise) for each in (1, upper, lower)]
+        for rest in (table.k - 1, 0)
     )
-    return Estimate(value, low, high, single.f, single.df1, single.df2, single.p)
+    return _estimate(*single, f, df1, df2, p), _estimate(*mean, f, df1, df2, p)
 
 
-def _alpha_listwise(session: NDArray[np.float64]) -> Estimate:
-    return _icc(session)["ICC(C,k)"]
+def _absolute(table: _Variance, shape: tuple[Estimate, Estimate]) -> tuple[Estimate, Estimate]:
+    """For one rater and the mean of all; F is that of the shape.
+
+    McGraw and Wong 1996, tables 4 and 7; multiplied out by the error. The degrees of freedom are
+    the same for one and for all.
+    """
+    k, n, times, error = table.k, table.n, table.times, table.error
+    rests = k * table.raters + (k * n - k - n) * error, table.raters - error
+    value = _ratio(n * (times - error), rests[0] + n * times)
+    of_raters = k * value * table.raters
+    of_error = (n * (1 + (k - 1) * value) - k * value) * error
+    df = (of_raters + of_error) ** 2 * (k - 1) * (n - 1)
+    df = df / ((n - 1) * of_raters**2 + of_error**2)
+    upper, lower = _quantile(n - 1, df), 1 / _quantile(df, n - 1)
+    is_same = (table.raters == 0) & (error == 0)
+    bounds = 1.0, np.where(is_same, 1.0, upper), np.where(is_same, 1.0, lower)
+    single, mean = (
+        [_ratio(n * (times - each * error), each * rest + n * times) for each in bounds]
+        for rest in rests
+    )
+    f = shape[0].f, shape[0].df1, shape[0].df2, shape[0].p
+    return _estimate(*single, *f), _estimate(*mean, *f)
 
 
-def _alpha_pairwise(session: NDArray[np.float64]) -> Estimate:
-    k, n = session.shape
-    covariance = _pairwise_covariance(session)
-    total = covariance.sum()
-    if k < 2 or not total > 0:  # noqa: PLR2004 (two raters)
-        return Estimate(np.nan)
-    value = float(k / (k - 1) * (1 - np.trace(covariance) / total))
-    df1, df2 = n - 1, (n - 1) * (k - 1)
-    if value == 1:
-        return Estimate(1.0, 1.0, 1.0, np.inf, df1, df2, 0.0)
-    f = 1 / (1 - value)
-    low, high = f / fdtri(df1, df2, _UPPER), f * fdtri(df2, df1, _UPPER)
-    p = float(fdtrc(df1, df2, f))
-    return Estimate(value, float(1 - 1 / low), float(1 - 1 / high), f, df1, df2, p)
+def _quantile(df1: Floats, df2: Floats) -> Floats:
+    """Of F, at the upper end of the interval; counted once where it is the same for all."""
+    is_one = df1.size > 1 and (df1 == df1.flat[0]).all() and (df2 == df2.flat[0]).all()
+    return _f_at(df1[:1], df2[:1]) if is_one else _f_at(df1, df2)
 
 
-def _pairwise_covariance(session: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(K, K), each over the times that both raters have, divided by n - 1; NaN below two."""
-    covariance = np.full((len(session), len(session)), np.nan)
-    for i, first in enumerate(session):
-        for j, second in enumerate(session[: i + 1]):
-            both = complete_times(np.stack([first, second]))
-            if both.shape[1] > 1:
-                covariance[i, j] = covariance[j, i] = np.cov(both)[0, 1]
+def _f_at(df1: Floats, df2: Floats) -> Floats:
+    quantile: Floats = np.asarray(fdtri(df1, df2, _UPPER), np.float64)
+    return quantile
+
+
+def _alpha_pairwise(ratings: ArrayLike) -> Estimate:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share, df1, df2 = np.moveaxis(by_session(_share_of_error, ratings), -1, 0)
+        f = 1 / share
+        low, high = share * _quantile(df1, df2), share / _quantile(df2, df1)
+        p = np.asarray(fdtrc(df1, df2, f), np.float64)
+        return _estimate(1 - share, 1 - low, 1 - high, f, df1, df2, p)
+
+
+def _share_of_error(sessions: Floats) -> Floats:
+    """1 less alpha, and the degrees of freedom of its interval (S, 3)."""
+    _, k, n = sessions.shape
+    with np.errstate(divide="ignore", invalid="ignore"):
+        covariance = _pairwise_covariance(sessions)
+        total = covariance.sum(axis=(1, 2))
+        total = np.where((k > 1) & (total > 0), total, np.nan)
+        own = np.trace(covariance, axis1=1, axis2=2)
+        share = 1 - k / max(k - 1, 1) * (1 - own / total)
+    is_known = ~np.isnan(share)
+    df1, df2 = (np.where(is_known, each, np.nan) for each in (n - 1, (n - 1) * (k - 1)))
+    return np.stack([share, df1, df2], axis=1)
+
+
+def _pairwise_covariance(sessions: Floats) -> Floats:
+    """(S, K, K), each over the times that both raters have, divided by n - 1; NaN below two."""
+    pairs = pair_moments(sessions, sessions)
+    covariance: Floats = pairs.covariance * (pairs.count / (pairs.count - 1))
+    for at, i, j in np.argwhere(~pairs.is_safe & (pairs.count > 1)):
+        covariance[at, i, j] = np.cov(complete_times(sessions[at][[i, j]]))[0, 1]
     return covariance
 
 
-def _quotient(above: float, below: float) -> float:
-    return above / below if below != 0 else np.nan
+def _estimate(*fields: Floats) -> Estimate:
+    """Of (S,), or of floats."""
+    return Estimate(*(_plain(each.copy()) for each in np.broadcast_arrays(*fields)))
+
+
+def _plain(values: Floats) -> Any:
+    return values if values.ndim else float(values)
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """NaN, not infinity, where nothing is there to divide by."""
+    ratio: Floats = above / np.where(below != 0, below, np.nan)
+    return ratio

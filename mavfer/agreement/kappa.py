@@ -52,8 +52,8 @@ def cohen_kappa(
     rows, columns, categories = _categories(a, b, edges)
     if not len(rows):
         return np.nan
-    observed = np.zeros((categories, categories))
-    np.add.at(observed, (rows, columns), 1 / len(rows))
+    pairs = np.bincount(rows * categories + columns, minlength=categories**2)
+    observed = pairs.reshape(categories, categories) / len(rows)
     expected = np.outer(observed.sum(axis=1), observed.sum(axis=0))
     distance = _distance(categories, weights)
     chance = float(np.sum(distance * expected))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mavfer.agreement.estimate import as_ratings
+from mavfer.agreement.estimate import by_session
 from mavfer.errors import CommandError, InvalidArray
-from mavfer.metrics import ranks
+from mavfer.metrics import centred_rows, has_gap, ranks, row_dots
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,44 +51,70 @@ def krippendorff_alpha(ratings: ArrayLike, level: Level = "interval") -> Any:
     if level not in _DISAGREEMENT:
         message = f"level is {level!r}. Choose one of {', '.join(_DISAGREEMENT)}"
         raise CommandError(message)
-    array = as_ratings(ratings)
-    if array.ndim == 2:  # noqa: PLR2004 (K, T)
-        return _alpha(array, level)
-    return np.array([_alpha(session, level) for session in array])
+    alpha = by_session(lambda sessions: _alpha(sessions, level), ratings)
+    return alpha if alpha.ndim else float(alpha)
 
 
-def _alpha(session: Floats, level: Level) -> float:
-    count = (~np.isnan(session)).sum(axis=0)
-    units = session[:, count >= _PAIR]
-    if units.size == 0:
-        return np.nan
-    observed, expected = _DISAGREEMENT[level](units)
-    return float(1 - observed / expected) if expected > 0 else np.nan
+def _alpha(sessions: Floats, level: Level) -> Floats:
+    units = sessions
+    if has_gap(sessions) or sessions.shape[1] < _PAIR:
+        is_alone = (~np.isnan(sessions)).sum(axis=1, keepdims=True) < _PAIR
+        units = np.where(is_alone, np.nan, sessions)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed, expected = _DISAGREEMENT[level](units)
+        alpha: Floats = 1 - observed / np.where(expected > 0, expected, np.nan)
+    return alpha
 
 
-def _interval(units: Floats) -> tuple[float, float]:
-    """Disagreement within the times, and of all values with all."""
-    is_there = ~np.isnan(units)
-    count, total = is_there.sum(axis=0), int(is_there.sum())
-    values = units[is_there]
-    if values.min() == values.max():
-        return 0.0, 0.0
-    filled = np.where(is_there, units - values.mean(), 0.0)
-    rest = np.where(is_there, filled - filled.sum(axis=0) / count, 0.0)
-    within = float(np.sum(rest**2, axis=0) @ (count / (count - 1)))
-    among = float(np.sum(filled**2))
-    return 2 * within / total, 2 * among / (total - 1)
+def _interval(units: Floats) -> tuple[Floats, Floats]:
+    """Disagreement within the times, and of all values with all: (S,) twice."""
+    centred = centred_rows(units.reshape(len(units), -1))
+    among = row_dots(centred.deviations, centred.deviations)
+    within = _spread_within(units, centred.deviations.reshape(units.shape))
+    return 2 * within / centred.count, 2 * among / (centred.count - 1)
 
 
-def _ordinal(units: Floats) -> tuple[float, float]:
+def _spread_within(units: Floats, rest: Floats) -> Floats:
+    """Sum of squared differences `rest` (S, K, T) from each time's mean, each m / (m - 1) times.
+
+    The differences are changed in place; m is how many raters a time has.
+    """
+    raters = units.shape[1]
+    if has_gap(units):
+        is_missing = np.isnan(units)
+        count = raters - is_missing.sum(axis=1)
+        rest -= (rest.sum(axis=1) / np.maximum(count, 1))[:, None]
+        rest[is_missing] = 0
+        return row_dots(np.sum(rest**2, axis=1), count / np.maximum(count - 1, 1))
+    rest -= rest.mean(axis=1, keepdims=True)
+    flat = rest.reshape(len(rest), -1)
+    within: Floats = row_dots(flat, flat) * (raters / (raters - 1))
+    return within
+
+
+def _ordinal(units: Floats) -> tuple[Floats, Floats]:
     """The values between two values, half of themselves included, are a difference of ranks."""
-    ranked = units.copy()
-    is_there = ~np.isnan(units)
-    ranked[is_there] = ranks(units[is_there])
-    return _interval(ranked)
+    return _interval(ranks(units.reshape(len(units), -1)).reshape(units.shape))
 
 
-def _nominal(units: Floats) -> tuple[float, float]:
+def _nominal(units: Floats) -> tuple[Floats, Floats]:
+    return _each(_nominal_of_one, units)
+
+
+def _ratio(units: Floats) -> tuple[Floats, Floats]:
+    return _each(_ratio_of_one, units)
+
+
+def _each(
+    disagreement: Callable[[Floats], tuple[float, float]], units: Floats
+) -> tuple[Floats, Floats]:
+    """One session after the other: each has values of its own."""
+    rated = [session[:, ~np.isnan(session).all(axis=0)] for session in units]
+    answers = [disagreement(each) if each.size else (np.nan, np.nan) for each in rated]
+    return tuple(np.array(answers).T)
+
+
+def _nominal_of_one(units: Floats) -> tuple[float, float]:
     is_there = ~np.isnan(units)
     count, total = is_there.sum(axis=0), int(is_there.sum())
     values, codes = np.unique(units[is_there], return_inverse=True)
@@ -101,7 +127,7 @@ def _nominal(units: Floats) -> tuple[float, float]:
     return within / total, (total**2 - float(of_value @ of_value)) / (total * (total - 1))
 
 
-def _ratio(units: Floats) -> tuple[float, float]:
+def _ratio_of_one(units: Floats) -> tuple[float, float]:
     is_there = ~np.isnan(units)
     count, total = is_there.sum(axis=0), int(is_there.sum())
     if np.nanmin(units) < 0:
@@ -126,7 +152,7 @@ def _relative(a: Floats, b: Floats) -> Floats:
     return quotient**2
 
 
-_DISAGREEMENT: Final[dict[Level, Callable[[Floats], tuple[float, float]]]] = {
+_DISAGREEMENT: Final[dict[Level, Callable[[Floats], tuple[Floats, Floats]]]] = {
     "nominal": _nominal,
     "ordinal": _ordinal,
     "interval": _interval,

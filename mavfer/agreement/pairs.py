@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mavfer.agreement.estimate import as_ratings
+from mavfer.agreement.estimate import VALUES_AT_ONCE, by_session
+from mavfer.agreement.moments import PairMoments, is_kept, pair_moments, rater_means
 from mavfer.errors import CommandError
-from mavfer.metrics import MEASURES, ranks
+from mavfer.metrics import MEASURES, compare_rows, has_gap, ranks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from mavfer.metrics import Measure
 
     Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
 __all__ = ["PairMoments", "leave_one_out", "others_mean", "pair_moments", "pairwise", "rater_means"]
-
-_CANCELLED: Final = 1e-6
-"""A spread this small beside what it was subtracted from has lost digits, and is counted anew."""
 
 
 def pairwise(ratings: ArrayLike, measure: Measure = "ccc") -> NDArray[np.float64]:
@@ -42,10 +40,7 @@ def pairwise(ratings: ArrayLike, measure: Measure = "ccc") -> NDArray[np.float64
         InvalidArray: See `as_ratings`.
     """
     _require_measure(measure)
-    array = as_ratings(ratings)
-    if array.ndim == 2:  # noqa: PLR2004 (K, T)
-        return _pairwise(array, measure)
-    return np.stack([_pairwise(session, measure) for session in array])
+    return by_session(lambda sessions: _matrices(sessions, measure), ratings)
 
 
 def leave_one_out(ratings: ArrayLike, measure: Measure = "ccc") -> NDArray[np.float64]:
@@ -64,162 +59,118 @@ def leave_one_out(ratings: ArrayLike, measure: Measure = "ccc") -> NDArray[np.fl
         InvalidArray: See `as_ratings`.
     """
     _require_measure(measure)
-    array = as_ratings(ratings)
-    if array.ndim == 2:  # noqa: PLR2004 (K, T)
-        return _leave_one_out(array, measure)
-    return np.stack([_leave_one_out(session, measure) for session in array])
-
-
-@dataclass(frozen=True)
-class PairMoments:
-    """Moments of every rater of one array with every rater of another, all (K, J).
-
-    Values are differences from each rater's own mean over all times.
-    """
-
-    count: NDArray[np.float64]
-    """Times that both have."""
-    mean_a: NDArray[np.float64]
-    mean_b: NDArray[np.float64]
-    variance_a: NDArray[np.float64]
-    """Over the times that both have, with 1/n."""
-    variance_b: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    raw_a: NDArray[np.float64]
-    """Mean square that the variance was taken from."""
-    raw_b: NDArray[np.float64]
-
-    @property
-    def correlation(self) -> NDArray[np.float64]:
-        """Pearson's, NaN where a spread is lost to rounding."""
-        is_safe = (self.variance_a > _CANCELLED * self.raw_a) & (
-            self.variance_b > _CANCELLED * self.raw_b
-        )
-        spread = np.sqrt(np.where(is_safe, self.variance_a * self.variance_b, np.nan))
-        correlation: Floats = np.clip(self.covariance / spread, -1, 1)
-        return correlation
-
-
-def pair_moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> PairMoments:
-    """Moments of every row of `a` (K, T) with every row of `b` (J, T), over the common times."""
-    a0, in_a = _zero_filled(a)
-    b0, in_b = _zero_filled(b)
-    count = in_a @ in_b.T
-    share = np.divide(1.0, count, out=np.full(count.shape, np.nan), where=count > 0)
-    mean_a, mean_b = (a0 @ in_b.T) * share, (in_a @ b0.T) * share
-    raw_a, raw_b = (a0**2 @ in_b.T) * share, (in_a @ (b0**2).T) * share
-    return PairMoments(
-        count=count,
-        mean_a=mean_a,
-        mean_b=mean_b,
-        variance_a=raw_a - mean_a**2,
-        variance_b=raw_b - mean_b**2,
-        covariance=(a0 @ b0.T) * share - mean_a * mean_b,
-        raw_a=raw_a,
-        raw_b=raw_b,
-    )
+    return by_session(lambda sessions: _against_others(sessions, measure), ratings)
 
 
 def others_mean(session: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each rater the mean of the others who are there (K, T); NaN where nobody else is."""
+    """For each rater of (..., K, T) the mean of the others who are there; NaN where nobody is."""
+    if session.shape[-2] > 1 and not has_gap(session):
+        mean: Floats = session.sum(axis=-2, keepdims=True) - session
+        mean /= session.shape[-2] - 1
+        return mean
     is_there = ~np.isnan(session)
     values = np.where(is_there, session, 0.0)
-    others = is_there.sum(axis=0) - is_there
-    total = values.sum(axis=0) - values
-    mean: Floats = np.divide(total, others, out=np.full(session.shape, np.nan), where=others > 0)
+    others = is_there.sum(axis=-2, keepdims=True) - is_there
+    total = values.sum(axis=-2, keepdims=True) - values
+    mean = np.full(session.shape, np.nan)
+    np.divide(total, others, out=mean, where=others > 0)
     return mean
 
 
-def rater_means(session: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of each rater (K,), exact for a constant, 0 for a rater without a value."""
-    is_there = ~np.isnan(session)
-    lowest = np.min(session, axis=1, where=is_there, initial=np.inf)
-    total = np.sum(session - lowest[:, None], axis=1, where=is_there)
-    count = np.maximum(is_there.sum(axis=1), 1)
-    mean: Floats = np.where(np.isinf(lowest), 0.0, lowest + total / count)
-    return mean
+def _against_others(sessions: Floats, measure: Measure) -> Floats:
+    count, raters, times = sessions.shape
+    others = others_mean(sessions).reshape(-1, times)
+    return compare_rows(sessions.reshape(-1, times), others, measure).reshape(count, raters)
 
 
-def _pairwise(session: Floats, measure: Measure) -> Floats:
-    """A fast matrix, and the measure itself for every pair whose digits the matrix lost."""
-    matrix = _FAST[measure](session) if measure in _FAST else np.full((len(session),) * 2, np.nan)
-    exact = MEASURES[measure]
-    for i, j in np.argwhere(np.triu(np.isnan(matrix))):
-        matrix[i, j] = matrix[j, i] = exact(session[i], session[j])
-    return matrix
+def _matrices(sessions: Floats, measure: Measure) -> Floats:
+    """(S, K, K) by products of matrices, and pair by pair where these lost digits."""
+    if measure in _FAST:
+        matrices, is_lost = _FAST[measure](sessions)
+    else:
+        count, raters, _ = sessions.shape
+        matrices, is_lost = np.empty((count, raters, raters)), np.ones((raters, raters), np.bool_)
+        is_lost = np.broadcast_to(is_lost, matrices.shape)
+    pairs = np.argwhere(np.triu(is_lost))
+    step = max(1, VALUES_AT_ONCE // sessions.shape[2])
+    for start in range(0, len(pairs), step):
+        at, i, j = pairs[start : start + step].T
+        matrices[at, i, j] = compare_rows(sessions[at, i], sessions[at, j], measure)
+        matrices[at, j, i] = matrices[at, i, j]
+    return matrices
 
 
-def _ccc_matrix(session: Floats) -> Floats:
-    pairs = pair_moments(session, session)
-    means = rater_means(session)
-    bias = (means[:, None] + pairs.mean_a) - (means[None, :] + pairs.mean_b)
-    spread = pairs.variance_a + pairs.variance_b + bias**2
-    is_safe = spread > _CANCELLED * (pairs.raw_a + pairs.raw_b)
-    return np.clip(2 * pairs.covariance / np.where(is_safe, spread, np.nan), -1, 1)
+# Each gives the matrices (S, K, K) and whether a pair has to be counted by itself.
 
 
-def _pearson_matrix(session: Floats) -> Floats:
-    return pair_moments(session, session).correlation
+def _ccc(sessions: Floats) -> tuple[Floats, Flags]:
+    pairs = pair_moments(sessions, sessions)
+    spread = pairs.variance_a + pairs.variance_b + pairs.bias**2
+    is_safe = is_kept(spread, pairs.raw_a + pairs.raw_b)
+    ccc = np.clip(2 * pairs.covariance / np.where(is_safe, spread, np.nan), -1, 1)
+    return ccc, ~is_safe & (pairs.count > 0)
 
 
-def _spearman_matrix(session: Floats) -> Floats:
-    rated = session[:, ~np.isnan(session).all(axis=0)]
-    if np.isnan(rated).any():  # ranks have to be taken anew for every pair
-        return np.full((len(session), len(session)), np.nan)
-    return _pearson_matrix(ranks(rated))
+def _pearson(sessions: Floats) -> tuple[Floats, Flags]:
+    pairs = pair_moments(sessions, sessions)
+    return pairs.correlation, ~pairs.is_safe & (pairs.count > 0)
 
 
-def _rmse_matrix(session: Floats) -> Floats:
-    pairs = pair_moments(session, session)
-    means = rater_means(session)
-    offset = means[:, None] - means[None, :]
-    square = pairs.raw_a + pairs.raw_b - 2 * (pairs.covariance + pairs.mean_a * pairs.mean_b)
-    square += offset**2 + 2 * offset * (pairs.mean_a - pairs.mean_b)
-    is_safe = square > _CANCELLED * (pairs.raw_a + pairs.raw_b + offset**2)
-    return np.sqrt(np.where(is_safe, square, np.nan))
+def _spearman(sessions: Floats) -> tuple[Floats, Flags]:
+    ranked = ranks(sessions)
+    pairs = pair_moments(ranked, ranked)
+    own = np.diagonal(pairs.count, axis1=1, axis2=2)
+    # Where one is missing and the other is not, both have to be ranked anew.
+    has_gap = (pairs.count < own[:, :, None]) | (pairs.count < own[:, None, :])
+    return pairs.correlation, has_gap & (pairs.count > 0)
 
 
-def _sagr_matrix(session: Floats) -> Floats:
-    return _same_share(np.sign(session))
+def _rmse(sessions: Floats) -> tuple[Floats, Flags]:
+    pairs = pair_moments(sessions, sessions)
+    square = pairs.variance_a + pairs.variance_b - 2 * pairs.covariance + pairs.bias**2
+    is_safe = is_kept(square, pairs.raw_a + pairs.raw_b + pairs.offset**2)
+    is_same = np.eye(sessions.shape[1], dtype=np.bool_) & (pairs.count > 0)
+    square = np.where(is_same, 0.0, np.where(is_safe, square, np.nan))
+    return np.sqrt(square), ~(is_safe | is_same) & (pairs.count > 0)
 
 
-def _sda_matrix(session: Floats) -> Floats:
-    return 2 * _same_share(np.sign(np.diff(session, axis=1))) - 1
+def _sagr(sessions: Floats) -> tuple[Floats, Flags]:
+    return _share_of_same(sessions > 0, sessions < 0, ~np.isnan(sessions))
 
 
-def _same_share(signs: Floats) -> Floats:
-    """Share of common times at which two rows of -1, 0, 1 are the same."""
-    is_there = (~np.isnan(signs)).astype(np.float64)
-    count = is_there @ is_there.T
-    same = np.zeros(count.shape)
-    for sign in (-1, 0, 1):
-        has_sign = (signs == sign).astype(np.float64)
-        same += has_sign @ has_sign.T
-    share: Floats = np.divide(same, count, out=np.full(count.shape, np.nan), where=count > 0)
-    return share
+def _sda(sessions: Floats) -> tuple[Floats, Flags]:
+    before, after = sessions[..., :-1], sessions[..., 1:]
+    is_there = ~np.isnan(sessions)
+    is_step = is_there[..., :-1] & is_there[..., 1:]
+    share, is_lost = _share_of_same(after > before, after < before, is_step)
+    return 2 * share - 1, is_lost
 
 
-_FAST: Final[dict[Measure, Callable[[Floats], Floats]]] = {
-    "ccc": _ccc_matrix,
-    "pearson": _pearson_matrix,
-    "spearman": _spearman_matrix,
-    "rmse": _rmse_matrix,
-    "sagr": _sagr_matrix,
-    "sda": _sda_matrix,
+def _share_of_same(is_up: Flags, is_down: Flags, is_there: Flags) -> tuple[Floats, Flags]:
+    """Share of the common times at which two raters are both up, both down, or neither."""
+    is_neither = is_there & ~(is_up | is_down)
+    same = sum(_together(each) for each in (is_up, is_down, is_neither) if each.any())
+    count = _together(is_there)
+    share = np.divide(same, count, out=np.full(count.shape, np.nan), where=count > 0)
+    return share, np.zeros(count.shape, np.bool_)
+
+
+def _together(flags: Flags) -> Floats:
+    """How often two raters (S, K, T) are both flagged: (S, K, K)."""
+    if flags.all():
+        return np.full((*flags.shape[:2], flags.shape[1]), float(flags.shape[2]))
+    numbers = flags.astype(np.float32)  # exact up to 16 million times
+    return (numbers @ numbers.swapaxes(1, 2)).astype(np.float64)
+
+
+_FAST: Final[dict[Measure, Callable[[Floats], tuple[Floats, Flags]]]] = {
+    "ccc": _ccc,
+    "pearson": _pearson,
+    "spearman": _spearman,
+    "rmse": _rmse,
+    "sagr": _sagr,
+    "sda": _sda,
 }
-
-
-def _leave_one_out(session: Floats, measure: Measure) -> Floats:
-    others = others_mean(session)
-    exact = MEASURES[measure]
-    return np.array([exact(own, rest) for own, rest in zip(session, others, strict=True)])
-
-
-def _zero_filled(session: Floats) -> tuple[Floats, Floats]:
-    """Differences from each rater's mean with 0 where missing, and 1 where not missing."""
-    is_there = ~np.isnan(session)
-    values = np.where(is_there, session - rater_means(session)[:, None], 0.0)
-    return values, is_there.astype(np.float64)
 
 
 def _require_measure(measure: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from mavfer.agreement.estimate import Estimate, as_ratings
 from mavfer.errors import CommandError, InvalidArray
@@ -51,14 +52,18 @@ def bootstrap(
         block_frames: Frames of a block; None chooses for each session, see `block_length`.
 
     Returns:
-        Value and percentile interval. Draws without an answer (NaN) are left out; the interval is
-        NaN where one session alone is drawn, or no draw has an answer.
+        Value and expanded percentile interval: a few sessions or blocks, drawn again, vary less
+        than others would, so that the percentiles lie further out. Draws without an answer (NaN)
+        are left out; the interval is NaN where none has one, and where one session, or one block
+        of each, leaves nothing to draw.
 
     Raises:
         CommandError: There is no such unit, or a number makes no sense.
         InvalidArray: There is no session, or see `as_ratings`.
 
-    Source: Efron 1979, Ann. Stat. 7(1), 1-26; blocks: Künsch 1989, Ann. Stat. 17(3), 1217-1241.
+    Source: Efron 1979, Ann. Stat. 7(1), 1-26; blocks: Künsch 1989, Ann. Stat. 17(3), 1217-1241;
+    percentiles: Hesterberg 2015, Am. Stat. 69(4), 371-386; for several sessions by blocks, the
+    blocks of all counted together (ours).
     """
     if unit not in {"session", "block"} or resamples < 1 or not 0 < confidence < 1:
         message = (
@@ -71,21 +76,20 @@ def bootstrap(
         message = "no session to draw from. Give a list of (raters, times)"
         raise InvalidArray(message)
     value = float(statistic(arrays))
-    if unit == "session" and len(arrays) == 1:
-        return Estimate(value)
+    lengths: list[int] = []
+    pieces = [len(arrays)]
+    if unit == "block":
+        lengths = [_length(array, block_frames) for array in arrays]
+        pieces = [-(-a.shape[1] // n) for a, n in zip(arrays, lengths, strict=True)]
+    edges = _edges(confidence, sum(pieces), len(pieces))
     random = np.random.default_rng(seed)
-    lengths = [block_frames or block_length(array) for array in arrays]
-    draws = np.empty(resamples)
-    for number in range(resamples):
-        if unit == "session":
-            drawn = [arrays[at] for at in random.integers(0, len(arrays), len(arrays))]
-        else:
-            drawn = [_draw_blocks(a, n, random) for a, n in zip(arrays, lengths, strict=True)]
-        draws[number] = statistic(drawn)
+    draws = np.empty(resamples if edges else 0)
+    for number in range(len(draws)):
+        draws[number] = statistic(_draw(arrays, lengths, random))
     answers = draws[~np.isnan(draws)]
     if not len(answers):
         return Estimate(value)
-    low, high = np.quantile(answers, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(answers, edges)
     return Estimate(value, float(low), float(high))
 
 
@@ -117,10 +121,32 @@ def _session(session: ArrayLike) -> Floats:
     return array
 
 
+def _length(session: Floats, block_frames: int | None) -> int:
+    """Frames of a block, at most the session's."""
+    frames = int(session.shape[1])
+    return max(1, min(block_frames or block_length(session), frames))
+
+
+def _edges(confidence: float, drawn: int, groups: int) -> list[float]:
+    """Lower and upper quantile of draws of so many pieces from groups; [] without a choice."""
+    free = drawn - groups
+    if free <= 0:
+        return []
+    wide = np.sqrt(drawn / free) * stdtrit(free, (1 + confidence) / 2)
+    return [float(ndtr(-wide)), float(ndtr(wide))]
+
+
+def _draw(arrays: list[Floats], lengths: list[int], random: np.random.Generator) -> list[Floats]:
+    """Sessions where there are no lengths of blocks, else blocks within each."""
+    if not lengths:
+        return [arrays[at] for at in random.integers(0, len(arrays), len(arrays))]
+    return [_draw_blocks(a, n, random) for a, n in zip(arrays, lengths, strict=True)]
+
+
 def _draw_blocks(session: Floats, length: int, random: np.random.Generator) -> Floats:
     """As many frames as the session has, in runs of `length` that start anywhere."""
     frames = session.shape[1]
-    length = min(length, frames)
-    starts = random.integers(0, frames - length + 1, -(-frames // length))
+    starts = random.integers(0, max(1, frames - length + 1), -(-frames // length))
     rows = (starts[:, None] + np.arange(length)).ravel()[:frames]
-    return session[:, rows]
+    drawn: Floats = session.take(rows, axis=1)
+    return drawn
