@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.fft import irfft, next_fast_len, rfft
 
 from mavfer.agreement.estimate import as_ratings
-from mavfer.agreement.pairs import pair_moments
+from mavfer.agreement.pairs import rater_means
 from mavfer.errors import CommandError, InvalidArray
 
 if TYPE_CHECKING:
@@ -30,6 +32,16 @@ _MIRRORED: Final = 0.9
 
 _SMALLEST_SHARE: Final = 0.5
 """Traces must overlap by half of what they have in common unshifted."""
+
+_FEWEST: Final = 3
+"""Two values always lie on a line."""
+
+_CANCELLED: Final = 1e-6
+"""A spread this small beside what it was subtracted from is rounding."""
+
+_PIECE_FRAMES: Final = 1024
+_PIECES_AT_ONCE: Final = 64
+"""So that long studies do not need more memory than short ones."""
 
 _DOUBTFUL: Final = 0.5
 """A rater half as correlated with the others as raters usually are has no lag to speak of."""
@@ -107,7 +119,7 @@ def _reference(reference: ArrayLike, times: int) -> Floats:
 
 def _absolute(session: Floats, target: Floats, most: int) -> Floats:
     """Frames behind the target at which each rater is most like it."""
-    likeness = np.stack([_likeness(session, target[None], lag)[:, 0] for lag in range(most + 1)])
+    likeness = _likeness(session, target[None], most)[:, :, 0]
     best = likeness.argmax(axis=0).astype(np.float64)
     return np.where(likeness.max(axis=0) > 0, best, np.nan)
 
@@ -117,10 +129,9 @@ def _relative(session: Floats, most: int) -> Floats:
     raters = len(session)
     if raters == 1:
         return np.zeros(1)
-    likeness = np.zeros((raters, raters, 2 * most + 1))
-    for lag in range(most + 1):
-        likeness[:, :, most + lag] = _likeness(session, session, lag)
-        likeness[:, :, most - lag] = likeness[:, :, most + lag].T
+    later = _likeness(session, session, most)
+    earlier = later[:0:-1].transpose(0, 2, 1)
+    likeness = np.concatenate([earlier, later]).transpose(1, 2, 0)
     information = -np.log(1 - np.minimum(likeness, _PERFECT) ** 2) / 2
     for rater in range(raters):
         information[rater, rater] = 0
@@ -133,13 +144,65 @@ def _relative(session: Floats, most: int) -> Floats:
     return np.where(is_found, lags - lags[is_found].min(), np.nan)
 
 
-def _likeness(a: Floats, b: Floats, lag: int) -> Floats:
-    """How alike a(t + lag) and b(t) are, (K, J) in [0, 1]; 0 where that cannot be said."""
-    count = (~np.isnan(a)).astype(np.float64) @ (~np.isnan(b)).astype(np.float64).T
-    moments = pair_moments(a[:, lag:], b[:, : b.shape[1] - lag])
-    correlation = np.nan_to_num(moments.correlation, nan=0.0)
-    alike = np.where(correlation > 0, correlation, -_MIRRORED * correlation)
-    return np.where(moments.count >= np.maximum(3, _SMALLEST_SHARE * count), alike, 0.0)
+def _likeness(a: Floats, b: Floats, most: int) -> Floats:
+    """How alike a(t + lag) and b(t) are for lags 0 to most: (lags, K, J) in [0, 1].
+
+    0 where that cannot be said.
+    """
+    left, right = _powers(a), _powers(b)
+    sums = _lagged_products(left.reshape(-1, a.shape[1]), right.reshape(-1, b.shape[1]), most)
+    by_powers = sums.reshape(most + 1, 3, len(a), 3, len(b))
+    count = np.round(by_powers[:, 0, :, 0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean_a, mean_b = by_powers[:, 1, :, 0] / count, by_powers[:, 0, :, 1] / count
+        square_a, square_b = by_powers[:, 2, :, 0] / count, by_powers[:, 0, :, 2] / count
+        spread_a, spread_b = square_a - mean_a**2, square_b - mean_b**2
+        covariance = by_powers[:, 1, :, 1] / count - mean_a * mean_b
+        correlation = covariance / np.sqrt(spread_a * spread_b)
+    is_told = (
+        (count >= np.maximum(_FEWEST, _SMALLEST_SHARE * count[0]))
+        & (spread_a > _CANCELLED * (square_a + _usual_square(left)[:, None]))
+        & (spread_b > _CANCELLED * (square_b + _usual_square(right)[None, :]))
+    )
+    known = np.clip(np.where(is_told, correlation, 0.0), -1, 1)
+    likeness: Floats = np.where(known > 0, known, -_MIRRORED * known)
+    return likeness
+
+
+def _powers(session: Floats) -> Floats:
+    """Whether there is a value, its difference from the rater's mean, and its square: (3, K, T)."""
+    there = ~np.isnan(session)
+    value = np.where(there, session - rater_means(session)[:, None], 0.0)
+    return np.stack([there.astype(np.float64), value, value**2])
+
+
+def _usual_square(powers: Floats) -> Floats:
+    """Mean square of each rater (K,), beside which a stretch without any spread is rounding."""
+    count: Floats = np.maximum(powers[0].sum(axis=1), 1)
+    return powers[2].sum(axis=1) / count
+
+
+def _lagged_products(left: Floats, right: Floats, most: int) -> Floats:
+    """Sums over t of left(t + lag) * right(t) for every two rows and lags 0 to most.
+
+    By Fourier transforms of pieces, whose products are added before the way back: (lags, K, J).
+    """
+    frames = left.shape[1]
+    step = max(_PIECE_FRAMES, most)
+    pieces = -(-frames // step)
+    size = next_fast_len(step + most, real=True)
+    behind = pieces * step - frames
+    padded = np.pad(left, ((0, 0), (0, behind + most)))
+    windows = sliding_window_view(padded, step + most, axis=1)[:, ::step]  # (K, pieces, ...)
+    blocks = np.pad(right, ((0, 0), (0, behind))).reshape(len(right), pieces, step)
+    total = np.zeros((size // 2 + 1, len(left), len(right)), np.complex128)
+    for at in range(0, pieces, _PIECES_AT_ONCE):
+        some = slice(at, at + _PIECES_AT_ONCE)
+        later = rfft(windows[:, some], size).transpose(2, 0, 1)  # (frequencies, K, pieces)
+        now = rfft(blocks[:, some], size).conj().transpose(2, 1, 0)  # (frequencies, pieces, J)
+        total += later @ now
+    sums: Floats = irfft(total, size, axis=0)[: most + 1]
+    return sums
 
 
 def _climb(information: Floats, start: np.intp) -> tuple[Frames, float]:
