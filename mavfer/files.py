@@ -163,7 +163,8 @@ def read_csv(path: Path) -> dict[str, list[str]]:
         if len(row) != len(header):
             message = f"{path}, line {number}: {len(row)} cells, the header has {len(header)}"
             raise InvalidFile(message)
-    return {name: [row[column] for row in rows[1:]] for column, name in enumerate(header)}
+    columns = zip(*rows, strict=True)
+    return {name: list(cells) for name, *cells in columns}
 
 
 def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:

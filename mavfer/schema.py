@@ -81,8 +81,10 @@ def columns_from_text(columns: dict[str, list[str]], name: str) -> dict[str, lis
     Text that is not a number stays text, so that the schema can say where it stands.
     """
     properties = load_schema(name)["properties"]
-    readers = {key: _reader(properties.get(key, {}).get("items", {})) for key in columns}
-    return {key: [readers[key](cell) for cell in cells] for key, cells in columns.items()}
+    return {
+        key: _read_column(cells, properties.get(key, {}).get("items", {}))
+        for key, cells in columns.items()
+    }
 
 
 @cache
@@ -116,10 +118,17 @@ def _is_sound_column(value: Any, rule: dict[str, Any]) -> bool:
     types = items.get("type", [])
     names = [types] if isinstance(types, str) else types
     allowed = {kind for name in names for kind in _CELLS.get(name, ())}
+    return set(map(type, value)) <= allowed and _is_between(value, items)
+
+
+def _is_between(value: list[Any], items: dict[str, Any]) -> bool:
+    """Whether no number of a column is beyond its bounds; NaN is within all."""
     low, high = items.get("minimum", -math.inf), items.get("maximum", math.inf)
-    return {type(cell) for cell in value} <= allowed and not any(
-        cell < low or cell > high for cell in value if isinstance(cell, int | float)
-    )
+    if (low, high) == (-math.inf, math.inf):
+        return True
+    if set(map(type, value)) == {int}:
+        return bool(low <= min(value) and max(value) <= high)
+    return not any(cell < low or cell > high for cell in value if isinstance(cell, int | float))
 
 
 def _require_version(document: Any, name: str, where: Path | str) -> None:
@@ -147,15 +156,17 @@ def _shortened(message: str) -> str:
     return f"{message[:_LONGEST_VALUE]} … {message[-_LONGEST_VALUE:]}"
 
 
-def _reader(items: dict[str, Any]) -> Any:
-    """How a cell of a column is read, by the types that its schema allows."""
+def _read_column(cells: list[str], items: dict[str, Any]) -> list[Any]:
+    """The cells of a column, read by the types that its schema allows."""
     types = items.get("type", "string")
     allowed = {types} if isinstance(types, str) else set(types)
-    if "integer" in allowed:
-        return lambda cell: _number(cell, int)
-    if "number" in allowed:
-        return lambda cell: _number(cell, float)
-    return lambda cell: cell if cell or "null" not in allowed else None
+    kind = int if "integer" in allowed else float if "number" in allowed else None
+    if kind is None:
+        return [cell if cell or "null" not in allowed else None for cell in cells]
+    try:
+        return list(map(kind, cells))  # a quarter of the time, where every cell is a number
+    except ValueError:
+        return [_number(cell, kind) for cell in cells]
 
 
 def _number(cell: str, kind: type[int] | type[float]) -> int | float | str | None:
