@@ -77,7 +77,8 @@ def rater_table(dimensions: Sequence[DimensionAgreement]) -> str:
     for each in dimensions:
         for rater in each.raters:
             row = [rater.rater, each.dimension, str(rater.sessions), _number(rater.lag_seconds)]
-            row += [_told(rater.with_others[name]) for name in ("ccc", "pearson", "rmse", "bias")]
+            row += [_told(rater.with_others["ccc"]), _number(rater.pearson)]
+            row += [_number(rater.rmse), _told(rater.with_others["bias"])]
             if has_repeats:
                 row.append(_told(rater.repeats.icc) if rater.repeats else "–")
             rows.append(row)
