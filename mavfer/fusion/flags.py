@@ -69,7 +69,9 @@ def _flag_strangers(aligned: Floats, reasons: list[str]) -> None:
         if len(trusted) < 2:  # noqa: PLR2004 (nobody to compare with)
             return
         likeness = leave_one_out(aligned[trusted])
-        lowest = np.nanmin(likeness) if not np.isnan(likeness).all() else np.nan
+        if np.isnan(likeness).all():
+            return
+        lowest = np.nanmin(likeness)
         reason = _stranger_reason(lowest, likeness)
         if not reason:
             return

@@ -201,3 +201,26 @@ def test_on_known_raters_lags_flags_trace_and_band_are_right():
     assert found["good flagged"] <= 0.05
     assert found["ccc"] >= 0.85
     assert 0.85 <= found["inside"] <= 0.96
+
+
+@pytest.mark.parametrize("method", fusion.METHODS)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_whatever_was_rated_has_an_answer(method, data):
+    shape = data.draw(st.tuples(st.integers(1, 5), st.integers(1, 60)))
+    seed = data.draw(st.integers(0, 10**6))
+    random = np.random.default_rng(seed)
+    ratings = random.normal(size=shape).cumsum(axis=1) if seed % 2 else random.normal(size=shape)
+    ratings = np.round(ratings, data.draw(st.integers(0, 3))) * 10.0 ** data.draw(
+        st.integers(-6, 6)
+    )
+    ratings[random.random(shape) < data.draw(st.sampled_from([0, 0.1, 0.6]))] = NAN
+
+    fused = fusion.fuse(ratings, method, 10, lags=at_rest(ratings))
+
+    said = np.abs(ratings[np.isfinite(ratings)])
+    told = np.abs(fused.trace[np.isfinite(fused.trace)])
+    assert fused.weights.sum() == pytest.approx(1)
+    assert (fused.weights >= 0).all()
+    assert not np.isinf(fused.trace).any()
+    assert told.max(initial=0) <= 5 * said.max(initial=0)
