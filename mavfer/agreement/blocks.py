@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Places = NDArray[np.intp]
     Sums = dict[str, Floats]
 
 __all__ = ["drawn_mean", "drawn_pair", "session_intervals"]
@@ -211,17 +212,12 @@ def _interval(draws: Floats) -> tuple[float, float]:
 def _statistics(sums: Mapping[str, Floats]) -> Sums:
     """Every statistic (R,) of sums (R, ...)."""
     raters = sums["steps"].shape[2]
-    upper = np.triu_indices(raters, 1)
-    of_pairs = _of_pairs(sums["pairs"])
-    same, known = sums["steps"][:, :raters], sums["steps"][:, raters:]
-    matrices = {
-        "ccc": of_pairs["ccc"],
-        "pearson": of_pairs["pearson"],
-        "spearman": _correlations(*_covariance(sums["ranked"])[1:]),
-        "rmse": of_pairs["rmse"],
-        "sda": 2 * same / known - 1,
-    }
-    means = {name: _mean(each[:, *upper]) for name, each in matrices.items()}
+    a, b = np.triu_indices(raters, 1)
+    same, known = sums["steps"][:, a, b], sums["steps"][:, raters + a, b]
+    of_pairs = _of_pairs(sums["pairs"], a, b)
+    of_pairs["spearman"] = _correlations(_covariance(sums["ranked"])[2], a, b)
+    of_pairs["sda"] = 2 * same / known - 1
+    means = {name: _mean(each) for name, each in of_pairs.items()}
     intraclass = _intraclass(*_covariance(sums["whole"]))
     return means | intraclass | {"krippendorff": _krippendorff(sums["units"])}
 
@@ -239,21 +235,20 @@ def _of_two(count: Floats, means: Floats, covariance: Floats) -> Sums:
     }
 
 
-def _of_pairs(sums: Floats) -> Sums:
-    """Measures (R, K, K) of every two raters, over the times that both have."""
+def _of_pairs(sums: Floats, a: Places, b: Places) -> Sums:
+    """Measures (R, pairs) of raters `a` with raters `b`, over the times that both have."""
     raters = sums.shape[2] // 2
-    count, total = sums[:, :raters, :raters], sums[:, raters : 2 * raters, :raters]
-    mean = total / count
-    square = sums[:, 2 * raters :, :raters] / count
-    other = mean.transpose(0, 2, 1)
-    variance = square - mean**2
-    variance[variance < _CANCELLED * square] = 0
-    covariance = sums[:, raters : 2 * raters, raters:] / count - mean * other
-    spread = variance + variance.transpose(0, 2, 1)
-    bias = mean - other
+    count = sums[:, a, b]
+    mean_a, mean_b = sums[:, raters + a, b] / count, sums[:, raters + b, a] / count
+    square_a, square_b = sums[:, 2 * raters + a, b] / count, sums[:, 2 * raters + b, a] / count
+    variance_a, variance_b = square_a - mean_a**2, square_b - mean_b**2
+    variance_a[variance_a < _CANCELLED * square_a] = 0
+    variance_b[variance_b < _CANCELLED * square_b] = 0
+    covariance = sums[:, raters + a, raters + b] / count - mean_a * mean_b
+    spread, bias = variance_a + variance_b, mean_a - mean_b
     return {
         "ccc": 2 * covariance / (spread + bias**2),
-        "pearson": covariance / np.sqrt(variance * variance.transpose(0, 2, 1)),
+        "pearson": covariance / np.sqrt(variance_a * variance_b),
         "rmse": np.sqrt(np.maximum(spread - 2 * covariance + bias**2, 0)),
     }
 
@@ -266,9 +261,9 @@ def _covariance(sums: Floats) -> tuple[Floats, Floats, Floats]:
     return count, means, covariance
 
 
-def _correlations(_means: Floats, covariance: Floats) -> Floats:
+def _correlations(covariance: Floats, a: Places, b: Places) -> Floats:
     spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    correlations: Floats = covariance / (spread[:, :, None] * spread[:, None, :])
+    correlations: Floats = covariance[:, a, b] / (spread[:, a] * spread[:, b])
     return correlations
 
 

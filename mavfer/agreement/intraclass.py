@@ -285,7 +285,8 @@ def _pairwise_covariance(sessions: Floats) -> Floats:
     pairs = pair_moments(sessions, sessions)
     covariance: Floats = pairs.covariance * (pairs.count / (pairs.count - 1))
     for at, i, j in np.argwhere(~pairs.is_safe & (pairs.count > 1)):
-        covariance[at, i, j] = np.cov(complete_times(sessions[at][[i, j]]))[0, 1]
+        first, second = centred_rows(complete_times(sessions[at][[i, j]])).deviations
+        covariance[at, i, j] = first @ second / (len(first) - 1)
     return covariance
 
 

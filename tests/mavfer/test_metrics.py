@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -9,6 +11,21 @@ from mavfer.errors import InvalidArray
 
 NAN = float("nan")
 VALUES = st.floats(-100, 100).map(lambda value: round(value, 3))
+
+
+# Peak flow of 17 people, in l/min, by a large and by a small meter: Bland and Altman 1986, Lancet
+# 327(8476), 307-310, first measurements; the worked example of Lin's coefficient in Stata's help.
+LARGE = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
+SMALL = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
+
+
+def exact_ccc(a, b):
+    """Lin's coefficient in whole fractions."""
+    a, b, n = [Fraction(x) for x in a], [Fraction(x) for x in b], len(a)
+    mean_a, mean_b = sum(a) / n, sum(b) / n
+    product = sum((x - mean_a) * (y - mean_b) for x, y in zip(a, b, strict=True)) / n
+    squares = sum((x - mean_a) ** 2 for x in a) / n + sum((y - mean_b) ** 2 for y in b) / n
+    return float(2 * product / (squares + (mean_a - mean_b) ** 2))
 
 
 def traces(count=1, least=2):
@@ -30,6 +47,23 @@ def test_ccc_is_that_of_a_published_example():
     assert metrics.ccc(a, b) == pytest.approx(
         2 * np.mean(da * db) / (np.var(a) + np.var(b) + bias), abs=1e-15
     )
+
+
+def test_the_worked_example_of_peak_flow_meters():
+    precision = metrics.pearson(LARGE, SMALL)
+
+    assert metrics.ccc(LARGE, SMALL) == pytest.approx(0.943, abs=0.0005)
+    assert precision == pytest.approx(0.943, abs=0.0005)
+    assert metrics.ccc(LARGE, SMALL) / precision == pytest.approx(0.999, abs=0.0005)
+    assert metrics.ccc(LARGE, SMALL) == pytest.approx(exact_ccc(LARGE, SMALL), abs=1e-15)
+
+
+@given(traces(2), st.sampled_from([0.0, 1e3, 1e6, -1e9]))
+def test_no_digit_is_lost_to_a_far_offset(two, offset):
+    a, b = (np.round(1024 * trace) / 1024 + offset for trace in two)
+    assume(varies(a) or varies(b))
+
+    assert metrics.ccc(a, b) == pytest.approx(exact_ccc(a, b), abs=1e-12)
 
 
 def test_ddof_divides_variances_and_covariance_alike():
@@ -124,6 +158,34 @@ def test_spearman_shares_ranks_among_equal_values():
     a, b = [1, 2, 2, 4, 9, 0], [3, 1, 4, 4, 8, 8]
 
     assert metrics.spearman(a, b) == pytest.approx(spearmanr(a, b).statistic, abs=1e-12)
+
+
+@given(traces(), st.integers(0, 10))
+def test_ranks_are_those_of_scipy_and_leave_gaps_out(one, gaps):
+    from scipy.stats import rankdata
+
+    trace = np.concatenate([*one, np.full(gaps, NAN)])[
+        np.random.default_rng(0).permutation(len(one[0]) + gaps)
+    ]
+    is_there = ~np.isnan(trace)
+    found = metrics.ranks(trace)
+
+    np.testing.assert_array_equal(found[is_there], rankdata(trace[is_there]))
+    assert np.isnan(found[~is_there]).all()
+
+
+def test_ranks_of_nothing_are_nothing():
+    assert metrics.ranks(np.empty((2, 0))).shape == (2, 0)
+    assert metrics.ranks(np.array([0.0, -0.0, 3.0])).tolist() == [1.5, 1.5, 3]
+
+
+@pytest.mark.parametrize("measure", metrics.MEASURES)
+@given(rows=arrays(float, (2, 5, 9), elements=st.one_of(st.just(NAN), VALUES)))
+def test_rows_are_compared_as_pairs_of_traces(measure, rows):
+    expected = [metrics.MEASURES[measure](a, b) for a, b in zip(*rows, strict=True)]
+
+    found = metrics.compare_rows(*rows, measure)
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
 def test_signs_and_steps_are_counted_by_hand():

@@ -1,10 +1,12 @@
 import warnings
 from dataclasses import astuple
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import f
 
 from mavfer import agreement
 from mavfer.errors import CommandError, InvalidArray
@@ -32,21 +34,36 @@ def of_pingouin(ratings):
     table = pd.DataFrame(rows, columns=["time", "rater", "value"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = pingouin.intraclass_corr(table, "time", "rater", "value")
+        found = pingouin.intraclass_corr(table, "time", "rater", "value", nan_policy="omit")
     return found.set_index("Type")
+
+
+def of_fractions(ratings):
+    """The six values in whole fractions."""
+    table = [[Fraction(value) for value in trace] for trace in ratings]
+    k, n = len(table), len(table[0])
+    mean = sum(map(sum, table)) / (k * n)
+    of_times = [sum(column) / k - mean for column in zip(*table, strict=True)]
+    of_raters = [sum(trace) / n - mean for trace in table]
+    total = sum((value - mean) ** 2 for trace in table for value in trace)
+    times, raters = k * sum(x * x for x in of_times), n * sum(x * x for x in of_raters)
+    between, judges = times / (n - 1), raters / (k - 1)
+    within, error = (total - times) / (n * (k - 1)), (total - times - raters) / ((n - 1) * (k - 1))
+    values = [
+        (between - within) / (between + (k - 1) * within),
+        (between - error) / (between + (k - 1) * error + k * (judges - error) / n),
+        (between - error) / (between + (k - 1) * error),
+        (between - within) / between,
+        (between - error) / (between + (judges - error) / n),
+        (between - error) / between,
+    ]
+    return dict(zip(agreement.icc(ratings), map(float, values), strict=True))
 
 
 def test_the_worked_example_of_shrout_and_fleiss():
     found = agreement.icc(SHROUT_FLEISS)
 
-    # Values as fractions of the published mean squares, intervals as R's psych prints them.
-    between, raters, error, within = 11.2416667, 97.4583333 / 3, 15.2916667 / 15, 112.75 / 18
-    assert found["ICC(1,1)"].value == pytest.approx(
-        (between - within) / (between + 3 * within), abs=1e-7
-    )
-    assert found["ICC(A,1)"].value == pytest.approx(
-        (between - error) / (between + 3 * error + 4 * (raters - error) / 6), abs=1e-7
-    )
+    # Their table 4 and the intervals as R's psych prints them.
     printed = {
         "ICC(1,1)": (0.17, -0.133, 0.72),
         "ICC(A,1)": (0.29, 0.019, 0.76),
@@ -61,9 +78,34 @@ def test_the_worked_example_of_shrout_and_fleiss():
         assert found[form].high == pytest.approx(high, abs=0.005)
 
 
+def test_values_are_those_of_whole_fractions():
+    far = np.round(1024 * noisy(2)) / 1024 + 2.0**20
+
+    for ratings in (SHROUT_FLEISS, far):
+        found = {form: each.value for form, each in agreement.icc(ratings).items()}
+        assert found == pytest.approx(of_fractions(ratings), abs=1e-12)
+
+
+def test_intervals_of_shape_follow_from_quantiles_of_f():
+    ratings = noisy(4)
+    found, n, k = agreement.icc(ratings), 60, 5
+    alpha = agreement.cronbach_alpha(ratings)
+
+    for single, mean, df2 in (("ICC(1,1)", "ICC(1,k)", 240), ("ICC(C,1)", "ICC(C,k)", 236)):
+        low = found[single].f / f.ppf(0.975, n - 1, df2)
+        high = found[single].f * f.ppf(0.975, df2, n - 1)
+        assert found[single].low == pytest.approx((low - 1) / (low + k - 1), abs=1e-12)
+        assert found[single].high == pytest.approx((high - 1) / (high + k - 1), abs=1e-12)
+        assert found[mean].low == pytest.approx(1 - 1 / low, abs=1e-12)
+        assert found[mean].high == pytest.approx(1 - 1 / high, abs=1e-12)
+    assert astuple(alpha) == astuple(found["ICC(C,k)"])
+
+
+@pytest.mark.parametrize("gaps", [0, 12])
 @pytest.mark.parametrize("seed", range(4))
-def test_all_six_forms_are_those_of_pingouin(seed):
+def test_all_six_forms_are_those_of_pingouin(seed, gaps):
     ratings = noisy(seed, raters=3 + seed)
+    ratings.flat[np.random.default_rng(seed).choice(ratings.size, gaps, replace=False)] = NAN
     expected = of_pingouin(ratings)
 
     for form, found in agreement.icc(ratings).items():
@@ -101,7 +143,8 @@ def test_a_constant_bias_lowers_absolute_agreement_only():
     biased = ratings + np.arange(5)[:, None]
     plain, moved = agreement.icc(ratings), agreement.icc(biased)
 
-    assert moved["ICC(C,1)"].value == pytest.approx(plain["ICC(C,1)"].value, abs=1e-12)
+    for form in ("ICC(C,1)", "ICC(C,k)"):
+        assert astuple(moved[form]) == pytest.approx(astuple(plain[form]), rel=1e-12)
     assert moved["ICC(A,1)"].value < plain["ICC(A,1)"].value
 
 
@@ -124,6 +167,10 @@ def test_degenerate_ratings_have_documented_answers():
     assert mirrored.value == pytest.approx(-1)
     two = agreement.icc([[0, 1], [0, 2]])["ICC(C,1)"]
     assert np.isfinite([two.value, two.low, two.high]).all()
+    constants = agreement.icc([np.full(7, 0.1), np.full(7, 0.3), np.full(7, 0.7)])
+    assert constants["ICC(A,1)"].value == 0
+    assert np.isnan(constants["ICC(C,1)"].value)
+    assert np.isnan(agreement.cronbach_alpha(np.full((2, 7), [[0.1], [0.3]])).value)
 
 
 def test_ratings_of_wrong_shape_are_refused():
@@ -154,8 +201,22 @@ def test_cronbachs_alpha_with_gaps_is_that_of_pingouin():
     assert pairwise.value == pytest.approx(value, abs=1e-12)
     assert [pairwise.low, pairwise.high] == pytest.approx(list(interval), abs=0.000501)
     assert agreement.cronbach_alpha(ratings).value == pytest.approx(listwise, abs=1e-12)
+    ratings[3] = NAN
+    assert np.isnan(agreement.cronbach_alpha(ratings, "pairwise").value)
     with pytest.raises(CommandError, match="Choose listwise or pairwise"):
         agreement.cronbach_alpha(ratings, "none")
+
+
+def test_covariances_keep_their_digits_where_two_have_little_in_common():
+    wave = np.sin(np.arange(40.0))
+    first, second = wave.copy(), 1e7 + 0.5 * wave
+    first[20:] = NAN
+    second[:15] -= 2e7  # far from its own mean at the times in common
+    second[15:18] = NAN
+    found = agreement.cronbach_alpha([first, second, wave], "pairwise").value
+    expected, _ = pingouin.cronbach_alpha(pd.DataFrame([first, second, wave]).T)
+
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_negative_alpha_is_reported_negative():

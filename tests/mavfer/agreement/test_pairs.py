@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mavfer import agreement, metrics
+from mavfer.agreement.pairs import others_mean
 from mavfer.errors import CommandError
 
 NAN = float("nan")
@@ -30,13 +31,26 @@ def test_digits_survive_a_far_offset():
         np.testing.assert_allclose(agreement.pairwise(ratings, measure), expected, atol=1e-9)
 
 
-def test_sessions_come_first():
-    ratings = np.random.default_rng(0).normal(size=(3, 4, 30))
-    matrices = agreement.pairwise(ratings, "spearman")
+def test_digits_survive_where_two_have_little_in_common():
+    wave = np.sin(np.arange(200) / 9)
+    early, late = wave.copy(), 0.7 * wave
+    early[20:] = NAN
+    late[20:] += 1e6  # its own mean is far from where it is at the times in common
+    ratings = np.stack([early, late, wave])
 
-    assert matrices.shape == (3, 4, 4)
-    np.testing.assert_array_equal(matrices[2], agreement.pairwise(ratings[2], "spearman"))
-    assert agreement.leave_one_out(ratings).shape == (3, 4)
+    for measure, exact in metrics.MEASURES.items():
+        expected = [[exact(a, b) for b in ratings] for a in ratings]
+        np.testing.assert_allclose(agreement.pairwise(ratings, measure), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("measure", metrics.MEASURES)
+@given(ratings=arrays(float, (4, 12), elements=VALUES))
+def test_a_rater_is_compared_with_the_others_by_any_measure(measure, ratings):
+    exact, others = metrics.MEASURES[measure], others_mean(ratings)
+    expected = [exact(a, b) for a, b in zip(ratings, others, strict=True)]
+
+    found = agreement.leave_one_out(ratings, measure)
+    np.testing.assert_allclose(found, expected, atol=1e-12, equal_nan=True)
 
 
 def test_a_rater_is_compared_with_the_mean_of_the_others_who_are_there():

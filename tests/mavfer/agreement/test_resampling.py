@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.signal import lfilter
+from scipy.stats import t
 
 from mavfer import agreement
 from mavfer.agreement.resampling import block_length
@@ -19,10 +20,20 @@ def slow(seed, frames=3000, follows=0.99):
 def test_sessions_are_drawn_whole():
     values = np.random.default_rng(0).normal(size=40)
     found = agreement.bootstrap([[[value]] for value in values], mean_of)
-    expected = 1.96 * values.std() / np.sqrt(40)
+    expected = t.ppf(0.975, 39) * values.std(ddof=1) / np.sqrt(40)
 
     assert found.value == pytest.approx(values.mean())
-    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.1)
+    assert (found.high - found.low) / 2 == pytest.approx(expected, rel=0.08)
+
+
+def test_the_interval_of_a_few_sessions_holds_the_truth():
+    held = 0
+    for seed in range(200):
+        values = np.random.default_rng(seed).normal(size=(5, 1, 1))
+        found = agreement.bootstrap(list(values), mean_of, resamples=200, seed=seed)
+        held += found.low <= 0 <= found.high
+
+    assert held >= 180  # of 200, 95 % asked for; plain percentiles hold it in about 165
 
 
 def test_the_same_seed_draws_the_same():
@@ -60,9 +71,11 @@ def test_a_slower_trace_is_drawn_in_longer_blocks():
 def test_one_session_and_draws_without_an_answer_have_no_interval():
     alone = agreement.bootstrap([[[1.0, 2.0]]], mean_of)
     mute = agreement.bootstrap([[[1.0]], [[2.0]]], lambda _: np.nan, resamples=5)
+    still = agreement.bootstrap([[[1.0, 2.0]]] * 3, mean_of, unit="block", block_frames=2)
 
-    assert alone.value == 1.5
-    assert np.isnan([alone.low, alone.high, mute.low, mute.high]).all()
+    assert alone.value == still.value == 1.5
+    for found in (alone, mute, still):
+        assert np.isnan([found.low, found.high]).all()
 
 
 def test_impossible_requests_are_told():
