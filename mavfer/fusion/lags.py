@@ -179,7 +179,8 @@ def _powers(session: Floats) -> Floats:
 def _usual_square(powers: Floats) -> Floats:
     """Mean square of each rater (K,), beside which a stretch without any spread is rounding."""
     count: Floats = np.maximum(powers[0].sum(axis=1), 1)
-    return powers[2].sum(axis=1) / count
+    mean: Floats = powers[2].sum(axis=1) / count
+    return mean
 
 
 def _lagged_products(left: Floats, right: Floats, most: int) -> Floats:

@@ -92,7 +92,7 @@ class GroupAgreement:
 
 def session_agreement(traces: NDArray[np.float64]) -> dict[str, float]:
     """STATISTICS of the raters (K, T) who rated a session; NaN with fewer than two of them."""
-    return _values(traces, _matrices(traces))
+    return _values(traces, _matrices(traces), _by_formula(_rated(traces)))
 
 
 def describe_session(
@@ -102,9 +102,8 @@ def describe_session(
     matrices = _matrices(traces)
     described = []
     for group in groups:
-        chosen = traces[group]
         pairs = {measure: each[np.ix_(group, group)] for measure, each in matrices.items()}
-        described.append(_described(name, chosen, _values(chosen, pairs)))
+        described.append(_described(name, traces[group], pairs))
     return described
 
 
@@ -135,31 +134,33 @@ def _matrices(traces: Floats) -> Matrices:
     return {measure: agreement.pairwise(traces, measure) for measure in PAIR_MEASURES}
 
 
-def _values(traces: Floats, pairs: Matrices) -> dict[str, float]:
+def _values(
+    traces: Floats, pairs: Matrices, by_formula: Mapping[str, Estimate]
+) -> dict[str, float]:
     rated = _rated(traces)
     if len(rated) < 2:  # noqa: PLR2004 (nobody to agree with)
         return dict.fromkeys(STATISTICS, np.nan)
     upper = np.triu_indices(len(traces), 1)
-    correlations = agreement.icc(rated)
     return {
         **{measure: mean_of_known(matrix[upper]) for measure, matrix in pairs.items()},
-        **{name: float(correlations[form].value) for name, form in _ICC.items()},
-        "cronbach": float(correlations["ICC(C,k)"].value),
+        **{name: float(each.value) for name, each in by_formula.items()},
         "krippendorff": float(agreement.krippendorff_alpha(rated)),
     }
 
 
-def _described(name: str, traces: Floats, values: Mapping[str, float]) -> SessionAgreement:
+def _described(name: str, traces: Floats, pairs: Matrices) -> SessionAgreement:
     rated = _rated(traces)
+    by_formula = _by_formula(rated)
+    values = _values(traces, pairs, by_formula)
     if len(rated) < 2:  # noqa: PLR2004 (nobody to agree with)
         unknown = {statistic: Estimate(np.nan) for statistic in STATISTICS}
-        return SessionAgreement(name, len(rated), unknown, _by_formula(traces))
+        return SessionAgreement(name, len(rated), unknown, by_formula)
     intervals = session_intervals(rated)
     estimates = {
         statistic: Estimate(value, *intervals[_ICC.get(statistic, statistic)])
         for statistic, value in values.items()
     }
-    return SessionAgreement(name, len(rated), estimates, _by_formula(rated))
+    return SessionAgreement(name, len(rated), estimates, by_formula)
 
 
 def _rated(traces: Floats) -> Floats:
