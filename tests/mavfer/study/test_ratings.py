@@ -130,6 +130,42 @@ def test_samples_that_do_not_fit_their_json_are_refused(study, shard_factory):
         read_rating(path)
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("0.1,", "0.1.1,", "'0.1.1' is not of type 'number'"),
+        (",0\n", ",0.5\n", "'0.5' is not of type 'integer'"),
+        (",0\n", ",70000\n", "70000 is greater than the maximum"),
+        (",0\n", "\n", "4 cells, the header has 5"),
+        (",0\n", ",\n", "None is not of type 'integer'"),
+        ("media_time", "time", "'media_time' is a required property"),
+    ],
+)
+def test_a_cell_that_does_not_fit_is_told(study, shard_factory, good, bad, said):
+    samples = [(t / 10, 0.1, 0) for t in range(40)]
+    path = shard_factory.write_rating(study, "S01-001", "arousal", "R1", samples)
+    text = path.read_text(encoding="utf-8")
+    at = text.rindex(good)
+    path.write_text(text[:at] + bad + text[at + len(good) :], encoding="utf-8")
+
+    with pytest.raises(InvalidFile, match=said):
+        read_rating(path)
+
+
+def test_a_file_from_another_system_reads_the_same(study, shard_factory):
+    samples = [(t / 7, None if t % 5 == 0 else t / 3, t % 2) for t in range(50)]
+    path = shard_factory.write_rating(study, "S01-001", "arousal", "R1", samples)
+    plain = read_rating(path)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    other = read_rating(path)
+
+    np.testing.assert_array_equal(other.media_time, plain.media_time)
+    np.testing.assert_array_equal(other.value, plain.value)
+    np.testing.assert_array_equal(other.flags, plain.flags)
+    assert plain.media_time.tolist() == [t / 7 for t in range(50)]
+    assert np.isnan(plain.value).sum() == 10
+
+
 def document(**changes):
     plain = {
         "session": "S01-001",
