@@ -28,12 +28,12 @@ def test_sessions_are_drawn_whole():
 
 def test_the_interval_of_a_few_sessions_holds_the_truth():
     held = 0
-    for seed in range(200):
-        values = np.random.default_rng(seed).normal(size=(5, 1, 1))
+    for seed in range(300):
+        values = np.random.default_rng(seed).normal(size=(8, 1, 1))
         found = agreement.bootstrap(list(values), mean_of, resamples=200, seed=seed)
         held += found.low <= 0 <= found.high
 
-    assert held >= 180  # of 200, 95 % asked for; plain percentiles hold it in about 165
+    assert held >= 276  # of 300, 95 % asked for: it is 284, and 265 with plain percentiles
 
 
 def test_the_same_seed_draws_the_same():
