@@ -15,8 +15,9 @@ __all__ = ["Drawing", "Scale", "shortened", "signed"]
 _TICK: Final = 4
 _NICE_STEPS: Final = (1, 2, 2.5, 5, 10)
 _LONGEST_CODE: Final = 12
-_LEAST_WIDTH: Final = 440
-"""Narrower screens scroll sideways, so that words stay legible."""
+_LEAST_SHARE: Final = 0.72
+"""Of its width, to which a chart shrinks on a narrow screen; then it scrolls, so that words stay
+legible."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Drawing:
     def __str__(self) -> str:
         size = f'width="{self.width:g}" height="{self.height:g}"'
         box = f'viewBox="0 0 {self.width:g} {self.height:g}"'
-        least = f'style="min-width:{min(self.width, _LEAST_WIDTH):g}px"'
+        least = f'style="min-width:{_LEAST_SHARE * self.width:.0f}px"'
         head = (
             f'<svg class="chart" role="img" aria-label="{escape(self.title)}" {size} {box} {least}>'
         )
