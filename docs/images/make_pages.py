@@ -34,7 +34,7 @@ ANNOTATION = {
 
 
 def main(study: Path) -> None:
-    """Writes rating.jpg and report.jpg beside this script."""
+    """Writes report.jpg, agreement.jpg and rating.jpg beside this script."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -45,6 +45,7 @@ def main(study: Path) -> None:
             copy = shutil.copytree(study, Path(folder) / "study")
             shutil.rmtree(copy / "annotator")
             (copy / "annotation.json").write_text(json.dumps(ANNOTATION), encoding="utf-8")
+            agreement(page, copy)
             rating(page, copy)
         browser.close()
 
@@ -54,6 +55,14 @@ def report(page: Page, study: Path) -> None:
     page.goto((study / "reports" / "report.html").resolve().as_uri())
     parts = ["#result", "#ratings-and-label .plot", "#training-and-predictions .plot >> nth=1"]
     save("report.jpg", [page.locator(part).screenshot() for part in parts])
+
+
+def agreement(page: Page, study: Path) -> None:
+    """Who agrees with whom, and each rater's lag and values."""
+    subprocess.check_call([*MAVFER, "agree", str(study)], stdout=subprocess.DEVNULL)
+    page.goto((study / "reports" / "agreement.html").resolve().as_uri())
+    parts = ["#raters-two-by-two", "#each-rater"]
+    save("agreement.jpg", [page.locator(part).screenshot() for part in parts])
 
 
 def rating(page: Page, study: Path) -> None:
