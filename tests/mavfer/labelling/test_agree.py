@@ -7,7 +7,8 @@ import pytest
 
 from mavfer import agreement
 from mavfer.errors import NotFound
-from mavfer.labelling import agree_study
+from mavfer.files import read_json
+from mavfer.labelling import agree_study, label_study
 from mavfer.labelling.agree import STATISTICS, doubts, session_agreement
 from mavfer.labelling.panel import read_panels
 from mavfer.labelling.printed import hardest_first, needed, printed
@@ -114,6 +115,16 @@ def test_who_contradicts_themselves_is_flagged_and_judges_nobody(rate, repeat):
     assert after.overall == before.overall
     assert after.unflagged.raters == ("R1", "R2", "R4")
     assert after.to_document()["by_rater"]["R3"]["hidden_repeats"]["sessions"] == 1
+
+
+def test_a_label_flags_who_contradicts_themselves_and_hashes_the_repeat(rate, repeat):
+    study = rate(measured=("R1", "R2", "R3", "R4"))
+    repeat(study, "S01-001", "R3", np.negative)
+    outcome = label_study(study, method="mean")
+    document = read_json(study.labels_folder / "gold" / "S01-001.json")
+
+    assert "hidden repeats" in outcome.dimensions["arousal"]["flagged"]["R3"]
+    assert "ratings/S01-001/arousal.R3.002.csv" in document["inputs"]
 
 
 def test_other_doubts_are_found_beside_those_of_repeats():
