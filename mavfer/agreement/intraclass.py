@@ -15,9 +15,9 @@ import numpy as np
 from scipy.special import fdtrc, fdtri
 
 from mavfer.agreement.estimate import Estimate, by_session, complete_times
-from mavfer.agreement.moments import pair_moments
+from mavfer.agreement.moments import is_kept, pair_moments
 from mavfer.errors import CommandError, InvalidArray
-from mavfer.metrics import centred_rows, has_gap, row_dots
+from mavfer.metrics import centred_rows, row_dots
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -188,22 +188,27 @@ class _Variance:
 
 def _sums_of_squares(sessions: Floats) -> Floats:
     """Raters, complete times, and sums of squares between times, raters and of the error (S, 5)."""
-    if has_gap(sessions):
-        sessions = np.where(np.isnan(sessions).any(axis=1, keepdims=True), np.nan, sessions)
-    count, raters, _ = sessions.shape
+    count, raters, frames = sessions.shape
     centred = centred_rows(sessions)
-    n, rest = centred.count[:, 0], centred.deviations
-    of_times = rest.mean(axis=1)
-    rest -= of_times[:, None]
-    flat = rest.reshape(count, -1)
+    if (centred.count < frames).any():
+        is_missing = np.isnan(sessions).any(axis=1, keepdims=True)
+        centred = centred_rows(np.where(is_missing, np.nan, sessions))
+    n, of_times = centred.count[:, 0], centred.deviations.mean(axis=1)
+    times, error = raters * row_dots(of_times, of_times), _squares(centred.deviations)
+    is_lost = ~is_kept(error - times, error)  # subtracted time by time then
+    error -= times
+    error[is_lost] = _squares(centred.deviations[is_lost] - of_times[is_lost, None])
     of_raters = (centred.first - centred.first[:, :1]) + centred.beyond
     of_raters -= of_raters.mean(axis=1, keepdims=True)
-    squares = (
-        raters * row_dots(of_times, of_times),
-        n * row_dots(of_raters, of_raters),
-        row_dots(flat, flat),
-    )
-    return np.stack([np.full(count, float(raters)), n, *squares], axis=1)
+    of_all = np.full(count, float(raters)), n, times, n * row_dots(of_raters, of_raters), error
+    return np.stack(of_all, axis=1)
+
+
+def _squares(sessions: Floats) -> Floats:
+    """Sum of all squares of each session (S,)."""
+    count, raters, frames = sessions.shape
+    flat = sessions.reshape(count, raters * frames)
+    return row_dots(flat, flat)
 
 
 def _shape(table: _Variance, noise: Floats, df2: Floats) -> tuple[Estimate, Estimate]:

@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -180,6 +180,7 @@ def test_ranks_of_nothing_are_nothing():
 
 
 @pytest.mark.parametrize("measure", metrics.MEASURES)
+@settings(max_examples=40)
 @given(rows=arrays(float, (2, 5, 9), elements=st.one_of(st.just(NAN), VALUES)))
 def test_rows_are_compared_as_pairs_of_traces(measure, rows):
     expected = [metrics.MEASURES[measure](a, b) for a, b in zip(*rows, strict=True)]

@@ -50,7 +50,7 @@ def traces(sessions=3, raters=4, times=300, seed=0):
 
 @pytest.mark.parametrize("name", STATISTICS)
 @given(ratings=SESSIONS)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_sessions_together_are_as_each_by_itself(name, ratings):
     expected = [STATISTICS[name](session) for session in ratings]
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -13,6 +13,7 @@ VALUES = st.one_of(st.just(NAN), st.integers(-3, 3).map(float), st.floats(-9, 9)
 
 
 @pytest.mark.parametrize("measure", metrics.MEASURES)
+@settings(max_examples=40)
 @given(ratings=arrays(float, (4, 12), elements=VALUES))
 def test_a_matrix_holds_what_the_measure_says_of_every_pair(measure, ratings):
     exact = metrics.MEASURES[measure]
@@ -44,6 +45,7 @@ def test_digits_survive_where_two_have_little_in_common():
 
 
 @pytest.mark.parametrize("measure", metrics.MEASURES)
+@settings(max_examples=40)
 @given(ratings=arrays(float, (4, 12), elements=VALUES))
 def test_a_rater_is_compared_with_the_others_by_any_measure(measure, ratings):
     exact, others = metrics.MEASURES[measure], others_mean(ratings)
