@@ -122,7 +122,7 @@ def test_samples_carry_the_frame_that_was_on_the_screen(page, film, capsys):
     exact = np.mean([shown[time] == frame for time, frame in stamps])
 
     # How many frames a busy machine presents is its own affair; each of them has its sample.
-    assert set(shown.values()) == {frame for _, frame in stamps}
+    assert set(shown) == {time for time, _ in stamps}
     assert len(stamps) >= FRAMES / 2
     assert exact >= 0.99
     assert rating.is_complete
@@ -154,11 +154,11 @@ def test_nothing_is_lost_when_the_server_dies_and_the_page_is_reloaded(page, fil
     finally:
         server.stop()
     rating, path = collected(film, "arousal")
-    frames = [frame for _, frame in columns(path)]
+    stamps = columns(path)
 
     # What the page saw last may still have been on its way into the browser's storage.
-    assert {number for _, number in shown[1:-8]} <= set(frames)
-    assert max(frames) >= FRAMES - 3
+    assert {time for time, _ in shown[1:-8]} <= {time for time, _ in stamps}
+    assert max(frame for _, frame in stamps) >= FRAMES - 3
     assert rating.is_complete
     assert set(rating.value[5:-5]) == {0.8}
 
