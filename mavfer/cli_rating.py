@@ -34,7 +34,10 @@ class _Reaction(click.ParamType[float | str]):
     ) -> float | str:
         if value == "pictures":
             return "pictures"
-        return float(click.FLOAT.convert(value, param, ctx))
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f'{value!r}: give a number of seconds, or the word "pictures"', param, ctx)
 
 
 _study = click.argument("study", type=click.Path(path_type=Path))

@@ -19,6 +19,7 @@ def test_the_methods_offered_are_those_of_fusion():
     [
         (["agree"], 1, "no ratings yet. Collect them: mavfer annotate collect"),
         (["label", "--reaction", "2"], 1, "no ratings yet"),
+        (["label", "--reaction", "soon"], 2, "give a number of seconds, or the word"),
         (["label", "--method", "average"], 2, "Invalid value for '--method'"),
         (["label", "--protocol", "recola"], 1, "no ratings yet"),
         (["label", "--protocol", "recola", "--method", "ewe"], 2, "Leave --method ewe out"),
