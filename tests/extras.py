@@ -17,7 +17,7 @@ UNLOCKS = {
     "base": "import mavfer.dataset",
     "record": "import cv2, av",
     "preprocess": "import dlib, numba, mavfer.preprocess",
-    "models": "from mavfer.vision.faces import find_landmark_model; find_landmark_model()",
+    "models": "from mavfer.vision.landmark_model import find_landmark_model as f; f()",
     "annotate": "import flask, sqlalchemy",
     "train": "import torch, sklearn, safetensors",
     "demo": "import skimage, matplotlib",

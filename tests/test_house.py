@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+UNLOCKS = run_path(str(ROOT / "tests" / "extras.py"))["UNLOCKS"]
 ROOMS = ("mavfer", "recording", "annotator_web", "baselines")
 MODULES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 LONGEST_MODULE = 400
@@ -19,6 +21,15 @@ OF_EXTRAS = {
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_module_is_short_enough_to_read(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.parametrize("extra", UNLOCKS)
+def test_what_an_extra_promises_is_there(extra):
+    promised = subprocess.run(
+        [sys.executable, "-c", UNLOCKS[extra]], capture_output=True, text=True, check=False
+    )
+
+    assert promised.returncode == 0, promised.stderr
 
 
 @pytest.mark.parametrize("room", [*ROOMS, "mavfer.cli", "mavfer.dataset", "mavfer.schemas"])
