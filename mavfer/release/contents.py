@@ -1,4 +1,4 @@
-"""What is in a release, as its documents tell it: counts and facts, no pixel and no path of the lab.
+"""What is in a release, as its documents tell it: counts and facts, no pixel and no lab path.
 
 `mavfer/release/gathering.py` fills it from a study, `mavfer/release/documents.py` writes from it.
 Whatever stands here may be printed. So it names released subjects only, counts those left out, and
@@ -248,6 +248,8 @@ class Contents:
     """Erasures before this release, by date."""
     captures: tuple[Capture, ...] = ()
     """Cameras and codecs, sorted by stream."""
+    recorded_months: tuple[str, str] | None = None
+    """First and last month of recording, as 2026-07; None where that is not known."""
     calibrations: tuple[Calibration, ...] = ()
     """Calibrations in use, sorted by name."""
     versions: Mapping[str, str] = field(default_factory=dict)
