@@ -137,8 +137,10 @@ def open_project(study: Study) -> Project:
 
     Raises:
         InvalidFile: annotation.json is torn or against its schema.
-        CommandError: It asks for a scale or dimensions that cannot be served.
+        CommandError: It asks for a scale or dimensions that cannot be served, or the study is a
+            release.
     """
+    study.require_writable()
     path = study.root / "annotation.json"
     document = dict(_DEFAULTS)
     if path.exists():

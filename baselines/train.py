@@ -24,6 +24,7 @@ from baselines.results import Run
 from mavfer import metrics
 from mavfer.errors import CommandError
 from mavfer.progress import progress
+from mavfer.study.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,11 +69,13 @@ def train_model(
         The run's folder, and the document in its result.json.
 
     Raises:
-        CommandError: Model, streams or sizes do not go together, or the device is not there.
+        CommandError: Model, streams or sizes do not go together, the device is not there, or the
+            study is a release, which takes no results.
         NotFound: No study, shards, split or label of that name, or nothing to train on.
     """
     streams = tuple(streams or find_model(name).default_streams)
     device = _device(config)
+    Study.open(root, writable=True)  # before hours of training: results go into the study
     parts = load_parts(root, streams=streams, labels=labels, split=split, fold=fold)
     with _fixed(seed, config.threads):
         model = build_model(name, config, streams, parts.dimensions).to(device)

@@ -65,7 +65,9 @@ def fields(schema: dict[str, Any], prefix: str) -> list[tuple[str, str, str]]:
     """Path, type and meaning of every field below `schema`."""
     required = set(schema.get("required", []))
     found: list[tuple[str, str, str]] = []
-    for key, part in schema.get("properties", {}).items():
+    families = schema.get("patternProperties", {}).values()
+    named = {part["x-path"]: part for part in families if "x-path" in part}
+    for key, part in (schema.get("properties", {}) | named).items():
         if prefix == "" and key in {"attributes", "members"}:
             found += fields(part, "@" if key == "attributes" else "")
             continue
@@ -88,6 +90,8 @@ def type_of(part: dict[str, Any]) -> str:
         return f"`{part['const']}`"
     if "dtype" in part.get("properties", {}):
         rank = part["properties"]["shape"]["minItems"]
+        if "enum" in part["properties"]["dtype"]:
+            return f"{' or '.join(part['properties']['dtype']['enum'])}; {rank}-D"
         dtype = part["properties"]["dtype"]["const"]
         names = (
             ", ".join(f"{key} {kind}" for key, kind in dtype.items())

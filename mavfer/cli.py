@@ -189,7 +189,9 @@ def consent(
     """
     from mavfer.study.study import Study
 
-    path = Study.open(study).write_consent(subject, form, form_version=form_version, scope=scope)
+    path = Study.open(study, writable=True).write_consent(
+        subject, form, form_version=form_version, scope=scope
+    )
     click.echo(f"{path}: {subject} agrees to {', '.join(scope)}")
 
 
@@ -231,7 +233,7 @@ def import_video(
     else:
         subjects = videos.subjects_from_names(files)
     sessions = videos.import_videos(
-        Study.open(study),
+        Study.open(study, writable=True),
         files,
         subject_of=subjects.__getitem__,
         keep_audio=not no_audio,

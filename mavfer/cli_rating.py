@@ -62,7 +62,7 @@ def agree(study: Path, as_json: bool) -> None:
     from mavfer.report.agreement_page import write_agreement
     from mavfer.study.study import Study
 
-    written = write_agreement(Study.open(study))
+    written = write_agreement(Study.open(study, writable=True))
     _print_result(written.to_document(), as_json, str(written))
 
 
@@ -105,7 +105,7 @@ def label(
     from mavfer.study.study import Study
 
     outcome = label_study(
-        Study.open(study),
+        Study.open(study, writable=True),
         method=method,
         protocol=protocol,
         name=name,
@@ -150,7 +150,7 @@ def split(
         message = "--test/--val, --folds and --leave-one-subject-out exclude each other. Give one"
         raise click.UsageError(message)
     outcome = split_study(
-        Study.open(study),
+        Study.open(study, writable=True),
         name=name,
         test=0.2 if test is None else test,
         val=0.2 if val is None else val,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from mavfer.clips import Missing, Start
 
@@ -261,6 +262,18 @@ class Dataset:
             has_expression=bool(self.study.document["expression_classes"]),
         )
 
+    def plot(self, *, limit: int = 24) -> Figure:
+        """Labels and what can be used, small, one row a session, sorted by subject.
+
+        Raises:
+            NotFound: There are no sessions.
+            CommandError: `limit` is not a number of rows.
+            MissingExtra: matplotlib is not installed.
+        """
+        from mavfer.looking import plot_sessions
+
+        return plot_sessions(self._recordings, self.study, self.labels, limit=limit)
+
     def verify(self) -> None:
         """Reads every byte of every shard.
 
@@ -325,7 +338,8 @@ class Dataset:
         if labels.startswith(RATER_PREFIX):
             rater = labels.removeprefix(RATER_PREFIX)
             return any(r == rater for _, r, _, _ in find_ratings(self.study, recording.session))
-        return label_path(self.study, labels, recording.session).is_file()
+        is_inside = labels in recording.info.get("labels", ())
+        return is_inside or label_path(self.study, labels, recording.session).is_file()
 
 
 def _session_row(line: dict[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def record(
 
     Ctrl-C ends the take early and keeps what there is.
     """
-    opened = Study.open(study)
+    opened = Study.open(study, writable=True)
     rig = open_rig(
         rig_name,
         seed=seed,

@@ -91,13 +91,13 @@ def preprocess_study(root: Path, options: Options, *, jobs: int = 1) -> Outcome:
 
     Raises:
         NotFound: There is no study, or it has no sessions.
-        CommandError: `jobs` is less than 1.
+        CommandError: `jobs` is less than 1, or this is a release.
         MissingExtra: A package of the extra, or one that brings the landmark model, is missing.
     """
     if jobs < 1:
         message = f"--jobs {jobs}: at least one session at a time is needed"
         raise CommandError(message)
-    study = Study.open(root)
+    study = Study.open(root, writable=True)
     names = study.sessions()
     if not names:
         message = f"{root}: no sessions yet. Record one, or import a video: mavfer import-video"

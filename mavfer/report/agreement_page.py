@@ -79,7 +79,9 @@ def write_agreement(study: Study) -> WrittenAgreement:
     Raises:
         NotFound: There are no shards, or no ratings.
         InvalidFile: A rating is torn, or has fewer than two samples.
+        CommandError: The study is a release.
     """
+    study.require_writable()
     report = agree_study(study)
     tables = write_tables(report, study.reports_folder / "agreement")
     scales = {each.dimension: scale_of(study, each.dimension) for each in report.dimensions}

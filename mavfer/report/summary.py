@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from mavfer.study.labels import label_names
 from mavfer.study.shard_index import read_index
 from mavfer.study.study import Study
 
@@ -26,7 +27,7 @@ class Summary:
     subjects: int
     """Rows of participants.csv."""
     sessions: int
-    """Folders under sessions/."""
+    """Folders under sessions/; in a release as many as shards."""
     shards: int
     """Sessions that have a shard."""
     frames: int
@@ -42,7 +43,7 @@ class Summary:
     streams: list[str]
     """Streams that any shard has."""
     labels: list[str]
-    """Names under labels/."""
+    """Names under labels/, or inside of the shards."""
     raters: int
     """Raters with a rating."""
     runs: int
@@ -99,15 +100,10 @@ def summarize(root: Path) -> Summary:
         carried_frames=sum(entry["carried_frames"] for entry in entries),
         shard_bytes=sum(entry["size"] for entry in entries),
         streams=[name for name in study.document["streams"] if name in streams],
-        labels=_folders(study.labels_folder),
+        labels=label_names(study),
         raters=len(_raters(root)),
         runs=len(list(root.glob("results/[!.]*/result.json"))),
     )
-
-
-def _folders(parent: Path) -> list[str]:
-    """Names of the folders in a folder, without hidden ones."""
-    return sorted(f.name for f in parent.glob("[!.]*") if f.is_dir())
 
 
 def _raters(root: Path) -> set[str]:

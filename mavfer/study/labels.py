@@ -1,4 +1,7 @@
-"""Labels: one value a frame and dimension, by name."""
+"""Labels: one value a frame and dimension, by name.
+
+Those of a study lie under labels/, those of a release inside its shards.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mavfer.errors import AlreadyThere, CommandError, InvalidFile, NotFound
+from mavfer.errors import AlreadyThere, ChecksumMismatch, CommandError, InvalidFile, NotFound
 from mavfer.files import read_csv, read_json, replacing, sha256_of, write_csv, write_json
 from mavfer.schema import columns_from_text, require_valid
+from mavfer.study.shard_index import labels_inside
+from mavfer.study.shard_labels import ShardLabel, read_shard_label
 from mavfer.study.study import software_versions, utc_now
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ __all__ = [
     "is_label_made_so",
     "label_names",
     "label_path",
+    "label_to_release",
     "read_label",
     "read_label_traces",
     "write_label",
@@ -74,9 +80,8 @@ def label_path(study: Study, name: str, session: str) -> Path:
 
 def label_names(study: Study) -> list[str]:
     """Names of all labels, sorted."""
-    if not study.labels_folder.is_dir():
-        return []
-    return sorted(f.name for f in study.labels_folder.glob("[!.]*") if f.is_dir())
+    folders = {f.name for f in study.labels_folder.glob("[!.]*") if f.is_dir()}
+    return sorted(folders | labels_inside(study))
 
 
 def empty_label(frames: int, dimensions: Sequence[str]) -> LabelTable:
@@ -103,8 +108,7 @@ def read_label(
     """
     path = label_path(study, name, session)
     if not path.is_file():
-        message = f"{path}: no such label. Make it: mavfer label {study.root} --name {name}"
-        raise NotFound(message)
+        return _label_inside(study, name, session, frames, dimensions)
     columns = read_csv(path)
     _require_frames(columns.get("frame", []), frames, path)
     label = empty_label(frames, dimensions)
@@ -128,19 +132,49 @@ def read_label_traces(
     """
     path = label_path(study, name, session)
     beside = path.with_suffix(".json")
+    if not path.is_file():
+        inside = _inside(study, name, session)
+        return _traces(inside.columns), inside.document
     columns = columns_from_text(read_csv(path), "label-frames")
     require_valid(columns, "label-frames", path)
     document: dict[str, Any] = read_json(beside)
     require_valid(document, "label", beside)
-    traces = {}
-    for dimension in (key.removesuffix("_low") for key in columns if key.endswith("_low")):
-        value, low, high = (
-            np.array([np.nan if cell is None else cell for cell in columns[key]], np.float64)
-            for key in (dimension, f"{dimension}_low", f"{dimension}_high")
-        )
-        raters = np.array(columns[f"{dimension}_raters"], np.int64)
-        traces[dimension] = LabelTrace(value, low, high, raters)
-    return traces, document
+    return _traces(columns), document
+
+
+def label_to_release(
+    study: Study, name: str, session: str, frames: int, dimensions: Sequence[str]
+) -> ShardLabel:
+    """The label `name` of one session as it goes into a shard: see `read_label`.
+
+    Raises:
+        NotFound: There is no such label, or no JSON beside it.
+        ChecksumMismatch: It changed since it was made.
+        InvalidFile: It is against its schema, or its rows are not the shard's frames.
+    """
+    path = label_path(study, name, session)
+    if not path.is_file():
+        return _inside(study, name, session)
+    document: dict[str, Any] = read_json(path.with_suffix(".json"))
+    require_valid(document, "label", path.with_suffix(".json"))
+    if sha256_of(path) != document["frames_sha256"]:
+        message = f"{path}: changed since the label was made. Restore it, or make it again"
+        raise ChecksumMismatch(message)
+    cells = columns_from_text(read_csv(path), "label-frames")
+    require_valid(cells, "label-frames", path)
+    label = read_label(study, name, session, frames, dimensions)
+    columns: dict[str, Any] = {
+        key: _array(cells[key]).astype(np.float32)
+        for dimension in dimensions
+        for key in (dimension, f"{dimension}_low", f"{dimension}_high")
+        if key in cells
+    }
+    for key in (f"{dimension}_raters" for dimension in dimensions):
+        if key in cells:
+            columns[key] = np.array(cells[key], np.int32)
+    if "expression" in cells:
+        columns["expression"] = label.expression.astype(np.int32)
+    return ShardLabel(columns, document)
 
 
 def write_label(
@@ -163,9 +197,10 @@ def write_label(
 
     Raises:
         AlreadyThere: There is one, and `replace` is False.
-        CommandError: The name cannot be the name of a label.
+        CommandError: The name cannot be the name of a label, or this is a release.
         InvalidFile: Values or document are against their schema.
     """
+    study.require_writable()
     path = label_path(study, document["name"], document["session"])
     if path.exists() and not replace:
         raise AlreadyThere(_otherwise(path))
@@ -210,6 +245,54 @@ def is_label_made_so(study: Study, document: Mapping[str, Any], *, replace: bool
     if replace:
         return False
     raise AlreadyThere(_otherwise(path))
+
+
+def _inside(study: Study, name: str, session: str) -> ShardLabel:
+    """The label inside of the session's shard, as in a release.
+
+    Raises:
+        NotFound: There is none.
+        InvalidFile: It is torn.
+    """
+    try:
+        return read_shard_label(study.shard_path(session), name)
+    except NotFound as error:
+        path = label_path(study, name, session)
+        message = f"{path}: no such label. Make it: mavfer label {study.root} --name {name}"
+        raise NotFound(message) from error
+
+
+def _label_inside(
+    study: Study, name: str, session: str, frames: int, dimensions: Sequence[str]
+) -> LabelTable:
+    columns = _inside(study, name, session).columns
+    label = empty_label(frames, dimensions)
+    targets: dict[str, NDArray[Any]] = {**label.values, "expression": label.expression}
+    for column, target in targets.items():
+        if column in columns:
+            if len(columns[column]) != frames:
+                path = study.shard_path(session)
+                message = f"{path}: label {name!r} has {len(columns[column])} rows, not {frames}"
+                raise InvalidFile(message)
+            target[:] = columns[column]
+    return label
+
+
+def _traces(columns: Mapping[str, Any]) -> dict[str, LabelTrace]:
+    """The columns of a label by dimension."""
+    traces = {}
+    for dimension in (key.removesuffix("_low") for key in columns if key.endswith("_low")):
+        value, low, high = (
+            _array(columns[key]) for key in (dimension, f"{dimension}_low", f"{dimension}_high")
+        )
+        raters = np.array(columns[f"{dimension}_raters"], np.int64)
+        traces[dimension] = LabelTrace(value, low, high, raters)
+    return traces
+
+
+def _array(cells: Sequence[float | None]) -> NDArray[np.float64]:
+    """A column of numbers; NaN where a cell is empty."""
+    return np.array([np.nan if cell is None else cell for cell in cells], np.float64)
 
 
 def _otherwise(path: Path) -> str:

@@ -30,7 +30,9 @@ def study_lock(study: Study) -> Iterator[None]:
 
     Raises:
         Busy: Another process has held it for ten seconds.
+        CommandError: It is a release, which nobody writes into.
     """
+    study.require_writable()
     path = study.sessions_folder / LOCK_NAME
     give_up = time.monotonic() + _PATIENCE_SECONDS
     with ExitStack() as held:

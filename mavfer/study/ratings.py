@@ -111,9 +111,10 @@ def write_rating(
 
     Raises:
         AlreadyThere: The take is there; a rating is never overwritten.
-        CommandError: A code cannot be a code.
+        CommandError: A code cannot be a code, or this is a release.
         InvalidFile: Samples or document are against their schema.
     """
+    study.require_writable()
     session, dimension, rater = (document[key] for key in ("session", "dimension", "rater"))
     path = rating_path(study, session, dimension, rater, document["take"])
     beside = path.with_suffix(".json")

@@ -17,6 +17,7 @@ from mavfer.files import locked, read_jsonl, sha256_of, write_jsonl
 from mavfer.schema import load_schema, require_valid
 from mavfer.streams import STREAM_NAMES
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+from mavfer.study.shard_labels import shard_label_names
 from mavfer.study.shards import CARRIED, VALID_BITS, usable_rows
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from mavfer.study.study import Study
 
-__all__ = ["describe_shard", "read_index", "rebuild_index"]
+__all__ = ["describe_shard", "labels_inside", "read_index", "rebuild_index"]
 
 _SHARD: Final = re.compile(r"^[A-Za-z0-9_]{1,32}-[0-9]{3}\.h5$")
 
@@ -35,7 +36,8 @@ def read_index(study: Study, *, is_checked: bool = True) -> list[Line]:
     """One description a shard (docs/formats.md, 'shard-index'), sorted by session.
 
     Shards that are new or changed are described anew, and the index on disk is mended where the
-    folder may be written; a read-only study is described in memory.
+    folder may be written; a read-only study is described in memory. So is a release, whose shards
+    count as unchanged while they have their size: copies of it seldom keep the time of change.
 
     Args:
         study: The study.
@@ -56,7 +58,11 @@ def read_index(study: Study, *, is_checked: bool = True) -> list[Line]:
             f"Restore it, or run mavfer preprocess {study.root}"
         )
         raise NotFound(message)
-    if all(name in lines and _is_fresh(lines[name], status) for name, status in found.items()):
+    has_times = not study.is_release
+    if all(
+        name in lines and _is_fresh(lines[name], status, has_times=has_times)
+        for name, status in found.items()
+    ):
         return _sorted(lines)
     return rebuild_index(study)
 
@@ -67,6 +73,8 @@ def rebuild_index(study: Study) -> list[Line]:
     Raises:
         InvalidFile: A changed shard is no valid shard.
     """
+    if study.is_release:  # nobody writes into it, and what changed `mavfer check` tells
+        return _sorted(_mended(study, _read_lines(study)))
     try:
         with locked(study.shards_folder / "index.lock", "the index of shards is being rebuilt"):
             lines = _mended(study, _read_lines(study))
@@ -92,6 +100,7 @@ def describe_shard(path: Path, known: Line | None = None) -> Line:
         document = require_valid_hdf5(file, "shard", path)
         valid = file["frames/valid"][:]
         times = file["frames/time_seconds"][:]
+        labels = shard_label_names(file)
     attributes, members = document["attributes"], document["members"]
     is_timed = attributes["kind"] != "stills" and len(times) > 1
     streams = {
@@ -124,12 +133,17 @@ def describe_shard(path: Path, known: Line | None = None) -> Line:
         "streams": streams,
         "alignment": attributes["alignment"],
         "settings": members["/documents/settings"]["json"],
-    }
+    } | ({"labels": labels} if labels else {})
     is_copy = known is not None and all(
         value == known.get(key) for key, value in line.items() if key not in ("mtime_ns", "sha256")
     )
     line["sha256"] = known["sha256"] if known is not None and is_copy else sha256_of(path)
     return line
+
+
+def labels_inside(study: Study) -> set[str]:
+    """Names of the labels that the index lists inside of shards, as those of a release have."""
+    return {name for line in _read_lines(study).values() for name in line.get("labels", ())}
 
 
 def _read_lines(study: Study) -> dict[str, Line]:
@@ -154,8 +168,9 @@ def _find_shards(study: Study) -> dict[str, os.stat_result]:
         return {e.name: e.stat() for e in entries if _SHARD.match(e.name)}
 
 
-def _is_fresh(line: Line, status: os.stat_result) -> bool:
-    return (line["size"], line["mtime_ns"]) == (status.st_size, status.st_mtime_ns)
+def _is_fresh(line: Line, status: os.stat_result, *, has_times: bool = True) -> bool:
+    is_same_time = not has_times or line["mtime_ns"] == status.st_mtime_ns
+    return is_same_time and bool(line["size"] == status.st_size)
 
 
 def _mended(study: Study, lines: dict[str, Line]) -> dict[str, Line]:

@@ -18,6 +18,7 @@ from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.descriptors import FileIdentity, read_bytes, will_need
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 from mavfer.study.pixels import PREDICTORS, TIME, restore_frame, scratch_frames
+from mavfer.study.shard_labels import verify_shard_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,6 +192,7 @@ class Shard:
             require_valid_hdf5(file, "shard", self.path)
             for name in file["frames"]:
                 _read_column(file, name, self.path)
+            verify_shard_labels(file, self.path)
         for stream, index in self.streams.items():
             for first in range(0, self.frames, self.group_size):
                 rows = range(first, min(first + self.group_size, self.frames))
@@ -299,6 +301,8 @@ def _require_readable(attributes: dict[str, Any], path: Path) -> None:
     """Raises where the file is no shard, or one of another version."""
     if attributes.get("format") != "mavfer.shard":
         message = f"{path}: not a shard (its attribute format is {attributes.get('format')!r})"
+        if attributes.get("format") == "mavfer.plain":
+            message = f"{path}: a plain copy for readers without mavfer. Load the release's shards"
         raise InvalidFile(message)
     found = attributes.get("version")
     if found != 1:

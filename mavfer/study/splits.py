@@ -171,8 +171,9 @@ def write_split(
     Raises:
         AlreadyThere: Another split of this name is there, and `replace` is False.
         InvalidFile: A subject stands in two parts.
-        CommandError: `name` cannot be a file name.
+        CommandError: `name` cannot be a file name, or this is a release.
     """
+    study.require_writable()
     path = split_path(study, name)
     made_so = {
         "kind": kind,

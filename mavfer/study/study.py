@@ -80,20 +80,52 @@ class Study:
         return study
 
     @classmethod
-    def open(cls, root: Path) -> Study:
-        """The study in the folder `root`.
+    def open(cls, root: Path, *, writable: bool = False) -> Study:
+        """The study or release in the folder `root`.
+
+        Args:
+            root: Folder with study.json.
+            writable: Something will be written into it, which a release does not take.
 
         Raises:
             NotFound: There is no study.
             InvalidFile: `study.json` is torn or against its schema.
+            CommandError: It is to be written, and is a release.
         """
         path = root / "study.json"
         if not path.is_file():
-            message = f"{root}: no study here (study.json is missing). Make one: mavfer init {root}"
-            raise NotFound(message)
+            raise NotFound(_no_study(root))
         document = read_json(path)
         require_valid(document, "study", path)
-        return cls(root, document)
+        study = cls(root, document)
+        if writable:
+            study.require_writable()
+        return study
+
+    @property
+    def release_path(self) -> Path:
+        """Manifest, in a release alone."""
+        return self.root / "release.json"
+
+    @property
+    def is_release(self) -> bool:
+        """Whether this is a release, which nobody writes into."""
+        return self.release_path.is_file()
+
+    def require_writable(self) -> None:
+        """Returns where this may be written into: it is no release.
+
+        Raises:
+            CommandError: It is one.
+        """
+        if self.is_release:
+            document = read_json(self.release_path)
+            message = (
+                f"{self.root}: is a release, made {str(document.get('created_utc'))[:10]}, and is "
+                f"never changed. Work on the study that it was made from, or on a copy as "
+                f"docs/release.md tells"
+            )
+            raise CommandError(message)
 
     # Names of files and folders.
 
@@ -188,11 +220,17 @@ class Study:
         return str(self.document["name"])
 
     def sessions(self) -> list[str]:
-        """Ids of all sessions, sorted; unfinished imports are not among them."""
-        if not self.sessions_folder.is_dir():
-            return []
-        folders = self.sessions_folder.iterdir()
-        return sorted(f.name for f in folders if f.is_dir() and _SESSION.fullmatch(f.name))
+        """Ids of all sessions, sorted; unfinished imports are not among them.
+
+        A release has no raw sessions, its shards tell which there are.
+        """
+        if self.is_release:
+            names = [path.stem for path in self.shards_folder.glob("[!.]*.h5")]
+        elif self.sessions_folder.is_dir():
+            names = [path.name for path in self.sessions_folder.iterdir() if path.is_dir()]
+        else:
+            names = []
+        return sorted(name for name in names if _SESSION.fullmatch(name))
 
     def next_session(self, subject: str) -> str:
         """Id of the next take of `subject`: the lowest number above all that are there.
@@ -215,7 +253,12 @@ class Study:
         return columns
 
     def add_participant(self, subject: str) -> None:
-        """Adds a row for `subject`, other columns empty, where there is none yet."""
+        """Adds a row for `subject`, other columns empty, where there is none yet.
+
+        Raises:
+            CommandError: The code is not a subject code, or this is a release.
+        """
+        self.require_writable()
         columns = self.participants()
         if require_subject(subject) in columns["subject"]:
             return
@@ -233,7 +276,9 @@ class Study:
             NotFound: The form's file is not there.
             AlreadyThere: There is a record; a consent is never overwritten.
             InvalidFile: participants.csv is torn; no record is written then.
+            CommandError: The code is not a subject code, or this is a release.
         """
+        self.require_writable()
         path = self.consent_path(subject)
         if not form.is_file():
             message = f"{form}: no such file. Give the scanned or printed consent form"
@@ -258,6 +303,16 @@ class Study:
             write_json(path, document)
             self.add_participant(subject)
         return path
+
+
+def _no_study(root: Path) -> str:
+    """What to say where no study is: in the folder of a release's plain copies, where to look."""
+    if (root.parent / "release.json").is_file():
+        return (
+            f"{root}: a folder of the release {root.parent}, not a study; its plain copies are for "
+            f"readers without mavfer. Give {root.parent}"
+        )
+    return f"{root}: no study here (study.json is missing). Make one: mavfer init {root}"
 
 
 def _visible(folder: Path) -> list[Path]:
