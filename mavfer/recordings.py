@@ -15,6 +15,7 @@ from mavfer.study.shards import CARRIED, VALID_BITS, Shard, usable_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from mavfer.study.pixels import Pixels
@@ -248,6 +249,35 @@ class Recording:
         if dimension not in table.values:
             return np.full(len(self), np.nan, np.float32)
         return table.values[dimension]
+
+    # Looking.
+
+    def show(self, frame: int, *, landmarks: bool = False) -> Figure:
+        """The streams of one frame side by side, with what is known about it.
+
+        The figure shows itself in notebooks; elsewhere save it: `rec.show(17).savefig("17.png")`.
+
+        Args:
+            frame: Its number; negative numbers count from the end.
+            landmarks: Draw the landmarks.
+
+        Raises:
+            IndexError: There is no such frame.
+            MissingExtra: matplotlib is not installed.
+        """
+        from mavfer.looking import show_frame
+
+        return show_frame(self, self._labels, frame, landmarks=landmarks)
+
+    def plot(self) -> Figure:
+        """Labels over time above what of each stream can be used; see `show`.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        from mavfer.looking import plot_session
+
+        return plot_session(self, self._study, self._labels)
 
     def _label_table(self) -> LabelTable:
         if self._labels is None:
