@@ -33,7 +33,7 @@ from mavfer.study.study import software_versions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from mavfer.release.contents import LeftOut, ReleasedFile, Withdrawal
+    from mavfer.release.contents import ColumnSummary, LeftOut, ReleasedFile, Withdrawal
     from mavfer.study.study import Study
 
     Line = dict[str, Any]

@@ -8,7 +8,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
 __all__ = [
     "bullets",
@@ -18,6 +18,7 @@ __all__ = [
     "page",
     "paragraph",
     "plain",
+    "rounded_text",
     "share_text",
     "size_text",
     "table",
@@ -51,13 +52,20 @@ def bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in wrapped)
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose columns line up in plain text; all but the first are to the right."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], *, words: Container[int] = (0,)
+) -> str:
+    """A table whose columns line up in plain text too.
+
+    Args:
+        header: Name of each column.
+        rows: Cells, as they are to be shown.
+        words: Columns that begin at the left; the others hold numbers and end at the right.
+    """
     cells = [list(header), *(list(row) for row in rows)]
     widths = [max(3, *(len(row[at]) for row in cells)) for at in range(len(header))]
-    lines = [_row(row, widths) for row in cells]
-    rule = [f"{'-' * widths[0]}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    return "\n".join([lines[0], _row(rule, widths), *lines[1:]])
+    rule = ["-" * w if at in words else "-" * (w - 1) + ":" for at, w in enumerate(widths)]
+    return "\n".join(_row(row, widths, words) for row in (cells[0], rule, *cells[1:]))
 
 
 def folded(summary: str, block: str) -> str:
@@ -93,6 +101,15 @@ def number_text(value: float, digits: int = _DIGITS) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded_text(value: float, places: int = 2) -> str:
+    """A number with so many places, for columns of like numbers; a dash for NaN.
+
+    >>> rounded_text(0.5), rounded_text(-0.001), rounded_text(float("nan"))
+    ('0.50', '0.00', '–')
+    """
+    return f"{round(value, places) + 0.0:,.{places}f}" if math.isfinite(value) else "–"
 
 
 def share_text(part: float, whole: float) -> str:
@@ -141,7 +158,9 @@ def _wrapped(text: str, width: int) -> list[str]:
     return lines or [""]
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = zip(cells, widths, strict=True)
-    padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+def _row(cells: Sequence[str], widths: Sequence[int], words: Container[int]) -> str:
+    padded = [
+        cell.ljust(width) if at in words else cell.rjust(width)
+        for at, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
     return f"| {' | '.join(padded)} |"
