@@ -15,10 +15,13 @@ import numpy as np
 from mavfer.errors import MavferError, MissingExtra
 from mavfer.files import read_csv, read_json, sha256_of
 from mavfer.progress import counted, progress
+from mavfer.release.copying import PLAIN_FOLDER
+from mavfer.release.manifest import find_differences
 from mavfer.schema import columns_from_text, require_valid
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 from mavfer.study.labels import label_names, label_path, read_label
 from mavfer.study.media_writer import media_pts
+from mavfer.study.plain_copy import verify_plain_copy
 from mavfer.study.ratings import find_ratings, read_rating
 from mavfer.study.results import read_predictions
 from mavfer.study.session import Session
@@ -78,7 +81,7 @@ class CheckResult:
 
 
 def check_study(root: Path) -> CheckResult:
-    """Everything that is wrong in the study in the folder `root`.
+    """Everything that is wrong in the study or release in the folder `root`.
 
     Raises:
         NotFound: There is no study.
@@ -86,6 +89,8 @@ def check_study(root: Path) -> CheckResult:
         MissingExtra: PyAV, which counts the color frames, is not installed.
     """
     study = Study.open(root)
+    if study.is_release:
+        return _check_release(study)
     sessions = study.sessions()
     findings: list[Finding] = []
     for before in (_check_people, _check_calibrations, _check_annotation, _check_leftovers):
@@ -99,6 +104,39 @@ def check_study(root: Path) -> CheckResult:
         findings += _collect(after, study)
     shards = sum(study.shard_path(name).exists() for name in sessions)
     return CheckResult(tuple(dict.fromkeys(findings)), len(sessions), shards)
+
+
+def _check_release(study: Study) -> CheckResult:
+    """A release has no raw sessions; instead its manifest says what every byte must be."""
+    sessions = study.sessions()
+    findings: list[Finding] = []
+    for before in (_check_manifest, _check_people, _check_index, _check_splits):
+        findings += _collect(before, study)
+    with progress("check", len(sessions), "shard") as advance:
+        for name in sessions:
+            for each in (_check_released_shard, _check_ratings):
+                findings += _collect(each, study, name)
+            advance(1)
+    return CheckResult(tuple(dict.fromkeys(findings)), len(sessions), len(sessions))
+
+
+def _check_manifest(study: Study) -> Iterator[Finding]:
+    for text in find_differences(study.root):
+        yield _problem(text)
+
+
+def _check_index(study: Study) -> Iterator[Finding]:
+    read_index(study)
+    yield from ()
+
+
+def _check_released_shard(study: Study, name: str) -> Iterator[Finding]:
+    shard = Shard(study.shard_path(name))
+    shard.verify()
+    if shard.attributes["subject"] not in study.participants()["subject"]:
+        yield _problem(f"{shard.path}: its subject is not in participants.csv")
+    if (study.root / PLAIN_FOLDER).is_dir():
+        verify_plain_copy(study.root / PLAIN_FOLDER / f"{name}.h5")
 
 
 def _collect(step: Callable[..., Iterator[Finding]], *arguments: Any) -> list[Finding]:

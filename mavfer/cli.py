@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mavfer import __version__, cli_rating
+from mavfer import __version__, cli_rating, cli_release
 from mavfer.errors import MavferError
 
 if TYPE_CHECKING:
@@ -304,3 +304,4 @@ def _print_result(document: Mapping[str, Any], as_json: bool, text: str) -> None
 
 
 cli_rating.register(verbs)
+cli_release.register(verbs)

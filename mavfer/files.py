@@ -23,6 +23,7 @@ __all__ = [
     "replacing",
     "sha256_of",
     "sha256_of_document",
+    "sync",
     "write_csv",
     "write_json",
     "write_jsonl",
@@ -41,9 +42,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part
-        _sync(part)
+        sync(part)
         part.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -175,7 +176,7 @@ def write_csv(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
         writer.writerows(zip(*columns.values(), strict=True))
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Asks the system to put a file, or a folder's list of names, on the disk."""
     if path.is_dir() and os.name == "nt":
         return  # Windows opens no folders; NTFS journals names itself

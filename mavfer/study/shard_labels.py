@@ -46,7 +46,7 @@ class ShardLabel:
 
 
 def write_shard_labels(path: Path, labels: Mapping[str, ShardLabel]) -> None:
-    """Adds labels by name to a shard that has none of these names.
+    """Adds labels by name to a shard; one of the same name is replaced.
 
     Raises:
         DataError: The disk is full or fails; the shard must not be used then.
@@ -120,6 +120,9 @@ def verify_shard_labels(file: h5py.File, path: Path) -> None:
 
 
 def _write_label(file: h5py.File, name: str, label: ShardLabel) -> None:
+    for place in (f"labels/{name}", f"documents/labels/{name}"):
+        if place in file:
+            del file[place]
     for column, values in label.columns.items():
         file.create_dataset(
             f"labels/{name}/{column}", data=values, chunks=values.shape, fletcher32=True
