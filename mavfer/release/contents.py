@@ -257,7 +257,7 @@ class Contents:
     landmark_models: tuple[str, ...] = ()
     """SHA-256 of the landmark models that found the faces, sorted."""
     is_plain: bool = False
-    """Whether the shards are vanilla HDF5 that needs neither filters nor predictors."""
+    """Whether plain/ has copies of the shards that any HDF5 reader understands."""
     answers: Mapping[str, str] = field(default_factory=dict)
     """What only the lab knows, by key of `mavfer/release/questions.py`."""
 

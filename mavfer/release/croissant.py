@@ -63,6 +63,17 @@ _CONTEXT: Final = {
 }
 """The terms that the standard asks every file to spell out."""
 
+_JSON_LINES: Final = "application/jsonlines"
+"""As the standard's own tools call it."""
+
+_HDF5: Final = "application/x-hdf5"
+_FOLDERS: Final = {
+    "shards": ("shards/*.h5", _HDF5, "All shards, one a session."),
+    "plain": ("plain/*.h5", _HDF5, "The shards with pixels as they are, one a session."),
+    "ratings": ("ratings/*/*.csv", "text/csv", "Samples of every take of every rater."),
+}
+"""Pattern, type and meaning of what lies in a folder."""
+
 _CONFORMS_TO: Final = "http://mlcommons.org/croissant/1.0"
 _NO_LICENCE: Final = "Not decided: all rights reserved"
 _DAY: Final = len("2026-07-30")
@@ -88,7 +99,7 @@ def croissant(contents: Contents) -> Node:
         "isLiveDataset": False,
         "keywords": ["facial affect", *(each["name"] for each in study["dimensions"])],
         **_responsible_use(contents),
-        "distribution": [*(_file_object(file) for file in contents.files), *_file_sets(contents)],
+        "distribution": [*_file_objects(contents), *_file_sets(contents)],
         "recordSet": record_sets(contents),
     }
     return {key: value for key, value in document.items() if value not in (None, "", [])}
@@ -174,6 +185,12 @@ def _told(answers: Mapping[str, str], key: str) -> list[str]:
     return [answers[key]] if key in answers else []
 
 
+def _file_objects(contents: Contents) -> list[Node]:
+    """Every file but the ratings, of which there may be thousands: release.json has them."""
+    ratings = {file.path for file in contents.files_below("ratings")}
+    return [_file_object(file) for file in contents.files if file.path not in ratings]
+
+
 def _file_object(file: ReleasedFile) -> Node:
     return {
         "@type": "cr:FileObject",
@@ -181,32 +198,22 @@ def _file_object(file: ReleasedFile) -> Node:
         "name": file.path,
         "contentUrl": file.path,
         "contentSize": f"{file.size} B",
-        "encodingFormat": file.media_type,
+        "encodingFormat": _JSON_LINES if file.path.endswith(".jsonl") else file.media_type,
         "sha256": file.sha256,
     }
 
 
 def _file_sets(contents: Contents) -> list[Node]:
-    """The shards, and the tables of each label, as one thing each."""
-    sets = [("shards", "shards/*.h5", "application/x-hdf5", "All shards, one a session.")]
-    sets += [
-        (
-            f"labels/{label.name}",
-            f"labels/{label.name}/*.csv",
-            "text/csv",
-            f"Tables of the label {label.name}, one a session.",
-        )
-        for label in contents.labels
-        if any(file.path.endswith(".csv") for file in contents.files_below(f"labels/{label.name}"))
-    ]
+    """What lies in many files, as one thing each."""
     return [
         {
             "@type": "cr:FileSet",
-            "@id": name,
-            "name": name,
+            "@id": f"all-{folder}",
+            "name": f"all-{folder}",
             "description": description,
             "encodingFormat": media_type,
             "includes": pattern,
         }
-        for name, pattern, media_type, description in sets
+        for folder, (pattern, media_type, description) in _FOLDERS.items()
+        if contents.files_below(folder)
     ]

@@ -1,11 +1,12 @@
 """Record sets of croissant.json: the tables that programs can read, and what shards hold.
 
-Croissant 1.0 cannot point into HDF5. So the sessions and the labels are described as tables that a
-program can load, and the streams and columns of a shard as short lists that stand in the document.
+Croissant 1.0 cannot point into HDF5. So sessions, subjects and ratings are described as tables that
+a program can load, and the streams and columns of a shard as short lists within the document.
 """
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.schema import load_schema
@@ -14,7 +15,7 @@ from mavfer.streams import STREAMS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mavfer.release.contents import ColumnSummary, Contents, LabelSummary
+    from mavfer.release.contents import ColumnSummary, Contents
 
     Node = dict[str, Any]
 
@@ -22,6 +23,7 @@ __all__ = ["record_sets"]
 
 _INDEX: Final = "shards/index.jsonl"
 _PARTICIPANTS: Final = "participants.csv"
+_RATINGS: Final = "all-ratings"
 _TYPES: Final = {"string": "sc:Text", "integer": "sc:Integer", "number": "sc:Float"}
 _OF_A_SESSION: Final = (
     *("session", "subject", "kind", "file", "size", "sha256", "frames", "valid_frames"),
@@ -38,16 +40,15 @@ def record_sets(contents: Contents) -> list[Node]:
         sets.append(_sessions())
     if _PARTICIPANTS in paths:
         sets.append(_subjects(contents))
-    for label in contents.labels:
-        if any(f"labels/{label.name}/{line['session']}.csv" in paths for line in contents.lines):
-            sets.append(_label(contents, label))
-    return [*sets, _streams(contents), _shard_columns()]
+    if contents.files_below("ratings"):
+        sets.append(_ratings())
+    return [*sets, _streams(contents), _shard_columns(contents)]
 
 
 def _sessions() -> Node:
     known = load_schema("shard-index")["properties"]
     fields = [
-        _column_field("sessions", key, _type_of(known[key]), known[key]["description"], _INDEX)
+        _table_field("sessions", key, _type_of(known[key]), known[key]["description"], _INDEX)
         for key in _OF_A_SESSION
     ]
     return _record_set("sessions", "One record a session.", fields, key="session")
@@ -56,7 +57,7 @@ def _sessions() -> Node:
 def _subjects(contents: Contents) -> Node:
     named = [("subject", "sc:Text", "Subject code.")]
     named += [(c.name, _summary_type(c), "Column that the lab added.") for c in contents.columns]
-    fields = [_column_field("subjects", *column, _PARTICIPANTS) for column in named]
+    fields = [_table_field("subjects", *column, _PARTICIPANTS) for column in named]
     return _record_set("subjects", "One record a subject.", fields, key="subject")
 
 
@@ -64,23 +65,15 @@ def _summary_type(column: ColumnSummary) -> str:
     return "sc:Float" if column.values is not None else "sc:Text"
 
 
-def _label(contents: Contents, label: LabelSummary) -> Node:
-    name = f"label-{label.name}"
-    columns = [
-        ("frame", "sc:Integer", "Row of the shard."),
-        ("time_seconds", "sc:Float", "Seconds since the session's first frame."),
-    ]
-    for each in contents.study["dimensions"]:
-        low, high = (
-            f"{each['low']:g} ({each['low_word']})",
-            f"{each['high']:g} ({each['high_word']})",
-        )
-        columns.append((each["name"], "sc:Float", f"From {low} to {high}; empty where unknown."))
+def _ratings() -> Node:
+    columns = load_schema("rating-samples")["properties"]
     fields = [
-        _column_field(name, *column, f"labels/{label.name}", is_set=True) for column in columns
+        _table_field("ratings", name, _type_of(rule["items"]), rule["description"], _RATINGS)
+        for name, rule in columns.items()
     ]
-    description = f"The label {label.name}: one record a frame, of all sessions that have it."
-    return _record_set(name, description, fields)
+    path = _field("ratings", "file", "sc:Text", "ratings/<session>/<dimension>.<rater>.<take>.csv")
+    path["source"] = {"fileSet": {"@id": _RATINGS}, "extract": {"fileProperty": "fullpath"}}
+    return _record_set("ratings", "One record a sample, as raters gave it.", [path, *fields])
 
 
 def _streams(contents: Contents) -> Node:
@@ -100,13 +93,13 @@ def _streams(contents: Contents) -> Node:
     return _inline("streams", "Streams of the shards.", columns, records)
 
 
-def _shard_columns() -> Node:
+def _shard_columns(contents: Contents) -> Node:
     columns = [
         ("dataset", "sc:Text", "Path in a shard; the first axis counts frames."),
         ("type", "sc:Text", "Type of an element."),
         ("description", "sc:Text", "What it holds."),
     ]
-    records = list(_datasets())
+    records = [*_datasets(), *_label_datasets(contents)]
     return _inline("shard-columns", "What a shard holds for each frame.", columns, records)
 
 
@@ -117,6 +110,17 @@ def _datasets() -> Iterator[tuple[str, ...]]:
             dtype = rule["properties"]["dtype"].get("const", "record")
             is_record = isinstance(dtype, dict)
             yield (path, "record" if is_record else str(dtype), rule["description"])
+
+
+def _label_datasets(contents: Contents) -> Iterator[tuple[str, ...]]:
+    """The same of the labels that a release puts inside of its shards."""
+    for label in contents.labels:
+        for each in contents.study["dimensions"]:
+            scale = (
+                f"{each['low']:g} ({each['low_word']}) to {each['high']:g} ({each['high_word']})"
+            )
+            meaning = f"{each['name']} by the label {label.name}, {scale}; NaN where unknown"
+            yield (f"/labels/{label.name}/{each['name']}", "float32", f"{meaning}, (T,).")
 
 
 def _type_of(rule: Node) -> str:
@@ -131,16 +135,10 @@ def _record_set(name: str, description: str, fields: list[Node], *, key: str = "
     return {**node, "field": fields}
 
 
-def _column_field(
-    record_set: str,
-    name: str,
-    data_type: str,
-    description: str,
-    where: str,
-    *,
-    is_set: bool = False,
-) -> Node:
-    source = {"fileSet" if is_set else "fileObject": {"@id": where}, "extract": {"column": name}}
+def _table_field(record_set: str, name: str, data_type: str, description: str, where: str) -> Node:
+    """A column of a table: of one file, or of all files of a set, which has no ending."""
+    kind = "fileObject" if PurePosixPath(where).suffix else "fileSet"
+    source = {kind: {"@id": where}, "extract": {"column": name}}
     return {**_field(record_set, name, data_type, description), "source": source}
 
 

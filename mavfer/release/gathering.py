@@ -69,7 +69,7 @@ def gather_contents(
         labels: Names of the released labels.
         splits: Names of the released splits.
         with_ratings: Whether the release has the ratings themselves.
-        is_plain: Whether its shards are vanilla HDF5.
+        is_plain: Whether it has plain copies of the shards.
         left_out: What was kept back, by reason.
         withdrawals: Erasures from the study so far.
 

@@ -20,13 +20,10 @@ _DAY: Final = len("2026-07-30")
 _KNOWN: Final = {
     "study.json": "name, licence, contact, what was rated on which scale",
     "participants.csv": "one row a subject",
-    "annotation.json": "settings of the rating project",
     "shards": "one HDF5 file a session: pixels, times, landmarks, measures, labels",
-    "labels": "one table a session and label, and how the label was made",
+    "plain": "the same with pixels as they are, for any HDF5 reader",
     "ratings": "every rater's trace as it came, under codes",
     "splits": "which subjects train, validate and test",
-    "media": "the videos that raters saw",
-    "calibration": "where the cameras stood and how they draw",
 }
 _DOCUMENTS: Final = {
     "README.md": "this page",
@@ -98,16 +95,16 @@ def _loading(contents: Contents) -> Iterator[str]:
     )
     yield "With `pip install mavfer`:"
     yield _LOAD.format(reading=reading)
+    yield paragraph(
+        "Without mavfer: shards are HDF5 with a registered filter (Blosc, in the package "
+        "`hdf5plugin`), and pixels are stored as differences. Ten lines of numpy read them; they "
+        "stand in mavfer's documentation, docs/shard_format.md. Labels lie in each shard at "
+        "`/labels/<name>/<dimension>`, one value a frame."
+    )
     if contents.is_plain:
         yield paragraph(
-            "Without mavfer: shards are plain HDF5. Any HDF5 reader opens them and finds the "
-            "pixels in `/color`, `/depth` and `/thermal`, one row a frame."
-        )
-    else:
-        yield paragraph(
-            "Without mavfer: shards are HDF5 with a registered filter (Blosc, in the package "
-            "`hdf5plugin`), and pixels are stored as differences. Ten lines of numpy read them; "
-            "they stand in mavfer's documentation, docs/shard_format.md."
+            "`plain/` has a copy of every shard for any HDF5 reader: the pixels stand as they are "
+            "in `/color`, `/depth` and `/thermal`, one row a frame."
         )
 
 
