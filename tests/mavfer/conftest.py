@@ -13,19 +13,37 @@ from mavfer.study.study import Study
 
 HERE = Path(__file__).parent
 FACTORY = HERE / "shard_factory.py"
+RELEASE_FACTORY = HERE / "release_factory.py"
 FACE_FRAMES = 12
 
 sys.path.insert(0, str(HERE / "study"))
 
 
+def imported(path):
+    """The module in a file that is on nobody's path."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture(scope="session")
 def shard_factory():
     """The module that writes small study folders."""
-    spec = importlib.util.spec_from_file_location("shard_factory", FACTORY)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["shard_factory"] = module
-    spec.loader.exec_module(module)
-    return module
+    return imported(FACTORY)
+
+
+@pytest.fixture(scope="session")
+def release_factory():
+    """The module that writes a study with something to keep back."""
+    return imported(RELEASE_FACTORY)
+
+
+@pytest.fixture
+def releasable(shard_factory, release_factory, tmp_path):
+    """A study that may be released, but for two of its subjects."""
+    return release_factory.make_releasable(shard_factory, tmp_path / "study")
 
 
 @pytest.fixture
