@@ -233,12 +233,11 @@ def first_batch(root: Path) -> dict[str, float]:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="2 sessions of 3 s, 2 short rounds")
+    parser.add_argument("--quick", action="store_true", help="2 short sessions, one round")
     parser.add_argument("--study", type=Path, help="keep the simulated study here and use it again")
     options = parser.parse_args()
-    frames, rounds, seconds = (90, 2, 1.0) if options.quick else (300, 5, 4.0)
+    sessions, frames, rounds, seconds = (2, 64, 1, 1.0) if options.quick else (4, 300, 5, 3.0)
     cv2.setNumThreads(1)
-    sessions = 2 if options.quick else 4
     with existing_or_new(options.study, sessions=sessions, frames=frames) as (root, files):
         values = first_batch(root)
         contest = Contest(root, files, seconds)

@@ -25,7 +25,7 @@ _OPTIONS = {
 
 
 def write(recordings, folder: Path) -> dict[str, int]:
-    """One tar a session, a sample a clip; bytes of each session."""
+    """One tar a session, a sample a clip; bytes of each session, as if it had no rest."""
     import webdataset
 
     folder.mkdir()
@@ -33,7 +33,8 @@ def write(recordings, folder: Path) -> dict[str, int]:
         with webdataset.TarWriter(str(folder / f"{recording.session}.tar")) as tar:
             for first in range(0, len(recording) - LENGTH + 1, LENGTH):
                 tar.write(_sample(recording, first))
-    return {path.stem: path.stat().st_size for path in folder.iterdir()}
+    whole = {r.session: len(r) / (len(r) // LENGTH * LENGTH) for r in recordings}
+    return {path.stem: int(whole[path.stem] * path.stat().st_size) for path in folder.iterdir()}
 
 
 def _sample(recording, first):
