@@ -161,8 +161,8 @@ def _consent(contents: Contents) -> Iterator[str]:
     simulated = len(contents.simulated_subjects)
     if consents.without_record:
         yield paragraph(
-            f"{consents.without_record} released subjects have no record in the study; "
-            f"{simulated} of them are simulated."
+            f"Released subjects without a record: {consents.without_record}, of them simulated: "
+            f"{simulated}."
         )
 
 
@@ -211,7 +211,8 @@ def label_blocks(contents: Contents, label: LabelSummary) -> Iterator[str]:
     )
     when = f" between {made[0]} and {made[-1]}" if len(made) > 1 else f" on {listed(made)}"
     yield paragraph(
-        f"`{label.name}` was made{when} by the method {label_method(label)}, session by session."
+        f"`{label.name}` was made{when} by the method {label_method(label)}. What methods do stands "
+        "in mavfer's documentation, docs/agreement.md."
     )
     rows = [
         row
@@ -249,7 +250,8 @@ def _dimension_row(label: LabelSummary, dimension: str) -> tuple[str, ...] | Non
 
 
 def _agreement(contents: Contents) -> Iterator[str]:
-    shown = [name for name in _SHOWN_STATISTICS if name in STATISTICS]
+    known = {line.statistic for line in contents.agreement}
+    shown = [name for name in _SHOWN_STATISTICS if name in known]
     groups = sorted({(line.dimension, line.raters) for line in contents.agreement})
     rows = [
         (

@@ -66,7 +66,7 @@ def gather_contents(
         files: Files of the release so far.
         version: Version of the release.
         created_utc: When it was made.
-        labels: Names of the released labels.
+        labels: Names of the released labels; one that no released session has is left out.
         splits: Names of the released splits.
         with_ratings: Whether the release has the ratings themselves.
         is_plain: Whether it has plain copies of the shards.
@@ -75,7 +75,7 @@ def gather_contents(
 
     Raises:
         InvalidFile: A file of the study is torn or against its schema, or `datasheet.toml` is.
-        NotFound: A label or split has no file.
+        NotFound: There is no such split.
     """
     lines = sorted(lines, key=lambda line: line["session"])
     plain = Contents(
@@ -92,10 +92,11 @@ def gather_contents(
     )
     sessions = [_read_session(study, line["session"]) for line in lines]
     present = [session for session in sessions if session is not None]
+    found_labels = [_label(study, name, lines) for name in sorted(labels)]
     return replace(
         plain,
         columns=_columns(study, plain.subjects),
-        labels=tuple(_label(study, name, lines) for name in sorted(labels)),
+        labels=tuple(label for label in found_labels if label.documents),
         splits=tuple(_split(study, name, plain.subjects) for name in sorted(splits)),
         annotation=_annotation(study),
         ratings=_ratings(study, lines, is_included=with_ratings),

@@ -51,30 +51,8 @@ def limit_sentences(contents: Contents) -> list[str]:
 
 def bias_sentences(contents: Contents) -> list[str]:
     """For whom the data do not stand, a sentence or two each."""
-    sentences = []
-    simulated, subjects = contents.simulated_subjects, contents.subjects
-    if simulated:
-        who = "All subjects" if simulated == subjects else f"Subjects {listed(simulated)}"
-        sentences.append(
-            f"{who} are simulated. They are one photograph, drawn on a head that moves, so no "
-            "claim about skin tone, identity or any group of people may be drawn from them, and "
-            "what a model learns from them says nothing of how it does on people."
-        )
-    people = len(subjects) - len(simulated)
-    if 0 < people < _FEW_SUBJECTS:
-        noun = "person" if people == 1 else "people"
-        sentences.append(
-            f"Only {people} {noun} were recorded. Scores will differ widely from one division of "
-            "the subjects to another; give them over folds, with intervals."
-            if people > 1
-            else f"Only one {noun} was recorded, so nothing can be said of other people."
-        )
-    if people:
-        sentences.append(
-            "Faces were found by a landmark model that works less well on some faces and poses "
-            "than on others; frames without a face may therefore be spread unevenly over subjects."
-        )
-    return sentences
+    sentences = [_about_simulated(contents), _about_number(contents), _about_landmarks(contents)]
+    return [sentence for sentence in sentences if sentence]
 
 
 def sensitive_sentence(contents: Contents) -> str:
@@ -89,6 +67,42 @@ def sensitive_sentence(contents: Contents) -> str:
         f"The data hold {kinds} of faces, and what raters thought their owners felt. Faces "
         "identify people, and shape and temperature may tell of health. Names are not in the "
         "release; codes stand for subjects, but codes do not make faces anonymous."
+    )
+
+
+def _about_simulated(contents: Contents) -> str:
+    simulated = contents.simulated_subjects
+    if not simulated:
+        return ""
+    if simulated == contents.subjects:
+        who = "All subjects are"
+    else:
+        who = f"Subject {simulated[0]} is" if len(simulated) == 1 else f"{listed(simulated)} are"
+    return (
+        f"{who} simulated: one photograph, drawn on a head that moves. So no claim about skin "
+        "tone, identity or any group of people may be drawn from such subjects, and scores on "
+        "them say nothing of scores on people."
+    )
+
+
+def _about_number(contents: Contents) -> str:
+    people = len(contents.subjects) - len(contents.simulated_subjects)
+    if people == 1:
+        return "Only one person was recorded, so nothing can be said of other people."
+    if 1 < people < _FEW_SUBJECTS:
+        return (
+            f"Only {people} people were recorded. Scores will differ widely from one division of "
+            "the subjects to another; give them over folds, with intervals."
+        )
+    return ""
+
+
+def _about_landmarks(contents: Contents) -> str:
+    if contents.simulated_subjects == contents.subjects:
+        return ""
+    return (
+        "Faces were found by a landmark model that works less well on some faces and poses than "
+        "on others; frames without a face may therefore be spread unevenly over subjects."
     )
 
 
@@ -111,13 +125,13 @@ def _about_compression(contents: Contents) -> str:
 def _about_missing_streams(contents: Contents) -> str:
     total = len(contents.lines)
     lacking = [
-        f"{total - len(contents.of_stream(name))} have no {name}"
+        f"{total - len(contents.of_stream(name))} without {name}"
         for name in STREAM_NAMES
         if len(contents.of_stream(name)) < total
     ]
     if not lacking:
         return ""
-    return f"Not every session has every stream: of {total}, {listed(lacking)}."
+    return f"Not every session has every stream: of {total} there are {listed(lacking)}."
 
 
 def _about_missing_faces(contents: Contents) -> str:

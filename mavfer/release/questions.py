@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from mavfer.errors import InvalidFile
+from mavfer.release.wording import paragraph
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +128,7 @@ def answer_or_gap(contents: Contents, key: str) -> str:
         return contents.answers[key]
     if not _is_asked(question, contents):
         return ""
-    return f"**TO FILL IN** (`{key}`): {question.text}."
+    return paragraph(f"**TO FILL IN** (`{key}`): {question.text}.")
 
 
 def _is_asked(question: Question, contents: Contents) -> bool:

@@ -128,7 +128,7 @@ def size_text(count: int) -> str:
     ('812 bytes', '5.1 MiB')
     """
     if count < 1 << 10:
-        return f"{count} bytes"
+        return f"{count:,} bytes"
     unit, name = next(
         (1 << power, name)
         for power, name in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB"))
