@@ -228,7 +228,7 @@ def open_time(root: Path, folder: Path) -> dict[str, float]:
 def first_batch(root: Path) -> dict[str, float]:
     """`ours.first_batch` in a fresh process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(ours.first_batch, root, 50).result()
+        return pool.submit(ours.first_batch, root, 20).result()
 
 
 def main():

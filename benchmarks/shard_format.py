@@ -123,7 +123,7 @@ def measure_shaking(recut, count: int) -> dict[str, dict[str, float]]:
 
 
 def break_even(shaking: dict[str, dict[str, float]]) -> float | None:
-    """Shake in pixels from which rows is smaller than time, interpolated; None where it never is."""
+    """Shake in pixels from which rows leaves less than time, interpolated; None where never."""
     gains = [found["time"] / found["rows"] - 1 for found in shaking.values()]
     if gains[0] < 0:
         return 0.0
