@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ __all__ = [
     "contact_sheet",
     "depth_picture",
     "encode_picture",
+    "fitted",
+    "text_picture",
     "thermal_picture",
 ]
 
@@ -38,6 +40,10 @@ _MOST_COVERED: Final = 0.8
 _DARKEST: Final = 0.3
 _PALE: Final = 0.35
 _GAP_PIXELS: Final = 4
+_FINER: Final = 4
+"""Times that letters are drawn larger and then reduced, which makes them smooth."""
+_LETTER_SHARE: Final = 0.021
+"""OpenCV's scale of letters, a pixel of the line's height."""
 _BRIGHTEST: Final = 235.0
 
 
@@ -120,6 +126,56 @@ def contact_sheet(rows: Sequence[Sequence[NDArray[np.uint8]]], *, tile: int) -> 
             y, x = top * step, left * step
             sheet[y : y + tile, x : x + tile] = scaled
     return sheet
+
+
+def fitted(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) scaled into (height, width, 3) with white beside it; keeps its shape."""
+    cv2: Any = require("cv2", "preprocess")
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    rows, columns = (max(1, round(scale * length)) for length in picture.shape[:2])
+    top, left = (height - rows) // 2, (width - columns) // 2
+    framed = np.full((height, width, 3), 255, np.uint8)
+    shown = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_AREA)
+    framed[top : top + rows, left : left + columns] = shown
+    return framed
+
+
+def text_picture(
+    words: str,
+    size: tuple[int, int],
+    *,
+    ink: tuple[int, int, int],
+    align: Literal["left", "middle", "right"] = "left",
+    is_bold: bool = False,
+) -> NDArray[np.uint8]:
+    """A line of ASCII on white (H, W, 3); what does not fit ends in three dots.
+
+    Args:
+        words: The text; OpenCV has no other letters than ASCII.
+        size: Height and width of the picture; the letters take half of the height.
+        ink: RGB of the letters.
+        align: Where they stand.
+        is_bold: Heavier letters.
+    """
+    cv2: Any = require("cv2", "preprocess")
+    height, width = size
+    scale, thick = _LETTER_SHARE * height * _FINER, _FINER * 3 // 2 if is_bold else _FINER
+    look = (cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+
+    def pixels(text: str) -> int:
+        return int(cv2.getTextSize(text, *look)[0][0])
+
+    shown = words
+    while shown and pixels(shown) > width * _FINER:
+        words = words[:-1]
+        shown = f"{words}..." if words else ""
+    room = width * _FINER - pixels(shown)
+    left = {"left": 0, "middle": room // 2, "right": room}[align]
+    large = np.full((height * _FINER, width * _FINER, 3), 255, np.uint8)
+    place = (left, round(0.7 * height * _FINER))
+    cv2.putText(large, shown, place, *look[:2], ink, thick, cv2.LINE_AA)
+    small: NDArray[np.uint8] = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
+    return small
 
 
 def encode_picture(picture: NDArray[np.uint8], ending: str = ".jpg", quality: int = 88) -> bytes:

@@ -9,6 +9,8 @@ from mavfer.vision.pictures import (
     contact_sheet,
     depth_picture,
     encode_picture,
+    fitted,
+    text_picture,
     thermal_picture,
 )
 
@@ -84,3 +86,37 @@ def test_attention_covers_where_it_is_and_leaves_an_even_spread_alone():
     covered = np.argwhere(seen[:, :, 0] > seen[:, :, 1] + 50)
     assert covered.mean(axis=0) == pytest.approx((4 + 2.5 * 4 - 0.5, 4 + 5.5 * 4 - 0.5), abs=0.6)
     assert (seen[30, 10] < 80).all()
+
+
+def test_a_fitted_picture_keeps_its_shape_and_is_in_the_middle():
+    red = np.zeros((30, 20, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
+    framed = fitted(red, 60, 100)
+
+    assert framed.shape == (60, 100, 3)
+    assert (framed[:, 30:70] == [255, 0, 0]).all()
+    assert (framed[:, :30] == 255).all()
+    assert (framed[:, 70:] == 255).all()
+
+
+@pytest.mark.parametrize("align", ["left", "middle", "right"])
+def test_text_stands_where_it_should(align):
+    written = text_picture("abc", (20, 300), ink=(0, 0, 0), align=align)
+    columns = np.flatnonzero((written < 128).any(axis=(0, 2)))
+    margins = {"left": columns[0], "right": 299 - columns[-1], "middle": 0}
+
+    assert written.shape == (20, 300, 3)
+    assert margins[align] <= 3
+    assert align != "middle" or abs(columns.mean() - 150) < 6
+
+
+def test_text_that_is_too_long_is_cut_and_ends_in_dots():
+    cut = text_picture("a" * 200, (20, 100), ink=(0, 0, 0))
+    dots = text_picture("a" * 5 + "...", (20, 100), ink=(0, 0, 0))
+
+    assert (cut[:, :20] == dots[:, :20]).all()
+    assert (cut[:, 97:] > 128).all() or (cut[:8, 90:] > 128).all()
+
+
+def test_no_text_is_white():
+    assert (text_picture("", (20, 30), ink=(0, 0, 0)) == 255).all()
+    assert (text_picture("wide", (20, 2), ink=(0, 0, 0)) == 255).all()
