@@ -1,4 +1,4 @@
-"""Makes the photographs of the documents from a demo's study (`make demo` first).
+"""Makes the photographs and figures of the documents from a demo's study (`make demo` first).
 
 python docs/images/make_pictures.py demo-study
 """
@@ -15,7 +15,7 @@ from mavfer.study.study import Study
 from mavfer.vision.pictures import contact_sheet, depth_picture, encode_picture, thermal_picture
 
 FOLDER = Path(__file__).parent
-BRIGHT, DARK = "P03-001", "P03-002"
+BRIGHT, DARK, GAPPED = "P03-001", "P03-002", "P01-002"
 COLUMNS, TILE = 8, 112
 
 
@@ -47,9 +47,22 @@ def square(picture: np.ndarray) -> np.ndarray:
     return picture[:, margin : margin + picture.shape[0]]
 
 
+def write_figures(root: Path) -> None:
+    """Writes what docs/load.md shows of looking at recordings."""
+    dataset = mavfer.load(root)
+    figures = {
+        "show.jpg": dataset[BRIGHT].show(17, landmarks=True),
+        "plot.jpg": dataset[GAPPED].plot(),
+        "plots.jpg": dataset.plot(limit=6),
+    }
+    for name, figure in figures.items():
+        figure.savefig(FOLDER / name, dpi=120, pil_kwargs={"quality": 88})
+
+
 def main() -> None:
-    """Writes the three pictures."""
+    """Writes all of them."""
     root = Path(sys.argv[1])
+    write_figures(root)
     dataset = mavfer.load(root, labels=None)
     write("contact_sheet.jpg", list(session_rows(dataset[BRIGHT], COLUMNS).values()))
     write("dark.jpg", list(session_rows(dataset[DARK], COLUMNS).values()))

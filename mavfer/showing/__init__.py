@@ -1,7 +1,7 @@
 """What a researcher looks at: one frame, one session, many sessions, as figures.
 
 Takes arrays and plain values, gives matplotlib figures that show themselves in notebooks; imports
-`vision`, `streams` and `errors`, and matplotlib only where a figure is drawn.
+`vision` and the ground floor, and matplotlib only where a figure is drawn.
 No module here opens a file or a window, or touches the state of pyplot.
 """
 

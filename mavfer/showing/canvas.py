@@ -160,7 +160,7 @@ def draw_bars(
     stretches = runs(chosen)
     if len(stretches):
         bars = [(edges[a], max(edges[b] - edges[a], least)) for a, b in stretches]
-        axes.broken_barh(bars, place, facecolors=color, linewidth=0)
+        axes.broken_barh(bars, place, facecolors=color, linewidth=0, snap=False)
 
 
 def draw_trace(

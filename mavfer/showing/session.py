@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mavfer.progress import counted
 from mavfer.showing.canvas import (
     CARRIED,
     DOUBT,
@@ -48,6 +49,7 @@ _BETWEEN: Final = 0.42
 _ROW: Final = 0.27
 _BELOW: Final = 0.58
 _HEIGHT_OF_PROBLEM: Final = 0.45
+_MANY_SECONDS: Final = 180
 _LEAST_SHARE: Final = 0.003
 """Of the axis that also one lost frame takes up, so that it can be seen."""
 _COVERAGE: Final = ("covers too little of the face", DOUBT)
@@ -153,7 +155,9 @@ def draw_strip(
 def session_length(view: SessionView) -> str:
     """How long a session is, in words."""
     if view.is_stills:
-        return f"{len(view)} still{'s' if len(view) > 1 else ''}"
+        return counted(len(view), "still")
+    if view.length >= _MANY_SECONDS:
+        return f"{view.length / 60:.1f} min"
     return f"{view.length:.1f} s"
 
 
@@ -162,7 +166,7 @@ def _tone(turn: int) -> str:
 
 
 def _subline(view: SessionView) -> str:
-    frames = "" if view.is_stills else f"{len(view)} frames in "
+    frames = "" if view.is_stills else f"{counted(len(view), 'frame')} in "
     label = "no labels loaded" if view.label is None else f"label {view.label}"
     return "   ·   ".join([f"subject {view.subject}", f"{frames}{session_length(view)}", label])
 
@@ -177,10 +181,10 @@ def _draw_label(axes: Any, view: SessionView, trace: Trace, color: str) -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     looks = {"transform": axes.get_yaxis_transform(), "color": SOFT, "fontsize": 9}
     for value, word in zip(trace.scale, trace.words, strict=True):
-        axes.text(1.012, value, word, va="center", **looks)
+        axes.text(1.012, value, word, va="center_baseline", **looks)
     if not np.isfinite(trace.value).any():
         words = f"{view.session} has no label {view.label!r} of {trace.name}"
-        middle = {"ha": "center", "va": "center", "backgroundcolor": "white"}
+        middle = {"ha": "center", "va": "center_baseline", "backgroundcolor": "white"}
         axes.text(0.5, (low + high) / 2, words, **middle, **looks)
         return
     band = trace.band and tuple(np.clip(edge, low, high) for edge in trace.band)
@@ -195,7 +199,12 @@ def _draw_streams(axes: Any, view: SessionView) -> None:
             _write_share(axes, row, float(view.valid[name].mean()))
         else:
             axes.text(
-                view.edges[0], row + 0.5, "not in this session", va="center", color=SOFT, fontsize=9
+                view.edges[0],
+                row + 0.5,
+                "not in this session",
+                va="center_baseline",
+                color=SOFT,
+                fontsize=9,
             )
     axes.set(ylim=(len(STREAM_NAMES), 0))
     axes.set_yticks([row + 0.5 for row in range(len(STREAM_NAMES))], STREAM_NAMES)
@@ -205,4 +214,4 @@ def _write_share(axes: Any, row: int, share: float) -> None:
     """The share of valid frames at the right of a row; only all of them are 100%."""
     words = f"{share:.0%}" if share in {0.0, 1.0} else f"{min(max(share, 0.001), 0.999):.1%}"
     looks = {"transform": axes.get_yaxis_transform(), "color": SOFT, "fontsize": 9}
-    axes.text(1.012, row + 0.5, words, va="center", **looks)
+    axes.text(1.012, row + 0.5, words, va="center_baseline", **looks)

@@ -44,7 +44,7 @@ _BOLDER: Final = 1.12
 _LONGEST_NAME: Final = 22
 _CURVES: Final = (0.05, 0.60)
 """Top and bottom of the curves, as shares of a row."""
-_STRIPS: Final = (0.66, 0.90)
+_STRIPS: Final = (0.66, 0.92)
 
 
 def draw_sessions(views: Sequence[SessionView], *, title: str, note: str = "") -> Figure:
@@ -109,7 +109,7 @@ def _draw_curves(
     axes.hlines([top, middle, bottom], *limits, color=GRID, linewidth=0.7)
     if not any(np.isfinite(trace.value).any() for trace in view.traces):
         words = "no label" if view.label else "no labels loaded"
-        looks = {"ha": "center", "va": "center", "fontsize": 9, "color": SOFT}
+        looks = {"ha": "center", "va": "center_baseline", "fontsize": 9, "color": SOFT}
         axes.text(sum(limits) / 2, middle, words, backgroundcolor="white", **looks)
         return
     for turn, trace in enumerate(view.traces):
@@ -131,13 +131,13 @@ def _draw_streams(axes: Any, view: SessionView, row: int, edges: NDArray[np.floa
     pitch = (bottom - top) / len(STREAM_NAMES)
     for line, name in enumerate(STREAM_NAMES):
         if name in view.valid:
-            place = (row + top + line * pitch, 0.8 * pitch)
+            place = (row + top + line * pitch, 0.7 * pitch)
             draw_strip(axes, stream_bars(view, name), edges, place)
 
 
 def _name_row(axes: Any, view: SessionView, row: int) -> None:
     """The session at the left, its length and streams at the right."""
-    looks = {"transform": axes.get_yaxis_transform(), "va": "center"}
+    looks = {"transform": axes.get_yaxis_transform(), "va": "center_baseline"}
     axes.text(
         -0.012, row + 0.33, _short(view.session), ha="right", fontsize=9.5, color=INK, **looks
     )

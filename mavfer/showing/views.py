@@ -131,8 +131,8 @@ class SessionView:
 
     @property
     def length(self) -> float:
-        """From the first frame to the end of the last, on the axis."""
-        return float(self.edges[-1] - self.edges[0])
+        """From the first frame to the last, on the axis."""
+        return float(self.places[-1] - self.places[0])
 
 
 def reason_of(code: int, stream: StreamName) -> Reason | None:
