@@ -211,8 +211,8 @@ def label_blocks(contents: Contents, label: LabelSummary) -> Iterator[str]:
     )
     when = f" between {made[0]} and {made[-1]}" if len(made) > 1 else f" on {listed(made)}"
     yield paragraph(
-        f"`{label.name}` was made{when} by the method {label_method(label)}. What methods do stands "
-        "in mavfer's documentation, docs/agreement.md."
+        f"`{label.name}` was made{when} by the method {label_method(label)}. What methods do "
+        "stands in mavfer's documentation, docs/agreement.md."
     )
     rows = [
         row
@@ -227,7 +227,7 @@ def label_blocks(contents: Contents, label: LabelSummary) -> Iterator[str]:
         )
         yield paragraph(
             "Doubtful raters are those whose traces are unlike all others; reasons stand in the "
-            "label's own document."
+            "label's own document, which names raters by code."
         )
 
 

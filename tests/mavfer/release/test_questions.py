@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from mavfer.errors import InvalidFile
@@ -57,3 +59,10 @@ def test_a_gap_is_marked_and_an_answer_stands_as_it_was_given(
     assert answer_or_gap(contents, "ethics").startswith("**TO FILL IN** (`ethics`): which board")
     assert answer_or_gap(answered, "ethics") == "Answer on ethics."
     assert answer_or_gap(simulated_contents, "ethics") == ""
+
+
+def test_every_question_stands_in_the_docs():
+    page = (Path(__file__).parents[3] / "docs" / "release.md").read_text(encoding="utf-8")
+
+    for question in QUESTIONS.values():
+        assert f"| `{question.key}` | {question.text} |" in page
