@@ -86,6 +86,7 @@ def place_axes(figure: Any, left: float, top: float, width: float, height: float
         which="both", length=0, labelsize=_POINTS - 0.5, labelcolor=SOFT, color=GRID, pad=4
     )
     axes.set_axisbelow(True)
+    axes.grid(visible=False)
     return axes
 
 
@@ -192,7 +193,7 @@ def draw_trace(
         return
     if band is not None:
         axes.fill_between(middles, *band, color=color, alpha=0.2, linewidth=0)
-    axes.plot(middles, value, color=color, linewidth=width, solid_capstyle="round")
+    axes.plot(middles, value, "-", color=color, linewidth=width, solid_capstyle="round")
 
 
 def name_axis(axes: Any, start: float, end: float, *, is_stills: bool) -> None:

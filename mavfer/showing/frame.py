@@ -170,7 +170,7 @@ def _draw_empty(panel: Any, words: str) -> None:
 def _draw_pixels(panel: Any, name: StreamName, pixels: NDArray[Any]) -> Any:
     """One crop; gray shows through where nothing was measured."""
     if name == "color":
-        return panel.imshow(pixels, aspect="auto")
+        return panel.imshow(pixels, aspect="auto", origin="upper")
     known = pixels > 0
     values: Any = pixels.astype(np.float64)
     if name == "thermal":
@@ -181,7 +181,7 @@ def _draw_pixels(panel: Any, name: StreamName, pixels: NDArray[Any]) -> Any:
         return None
     low, high = face_range(values, known, _STEP[name], _LEAST_RANGE[name])
     shown = np.ma.masked_array(values, ~known)
-    looks = {"interpolation": "nearest", "aspect": "auto"}
+    looks = {"interpolation": "nearest", "aspect": "auto", "origin": "upper"}
     return panel.imshow(shown, cmap=_PALETTE[name], vmin=low, vmax=high, **looks)
 
 

@@ -178,7 +178,7 @@ def _draw_label(axes: Any, view: SessionView, trace: Trace, color: str) -> None:
     axes.set(xlim=view.edges[[0, -1]], ylim=(low - room, high + room), xticks=[])
     axes.set_yticks([low, (low + high) / 2, high])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8, linestyle="-")
     looks = {"transform": axes.get_yaxis_transform(), "color": SOFT, "fontsize": 9}
     for value, word in zip(trace.scale, trace.words, strict=True):
         axes.text(1.012, value, word, va="center_baseline", **looks)

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -124,6 +125,28 @@ def test_figures_show_themselves_and_can_be_saved(dataset, tmp_path):
 
     assert figure._repr_png_().startswith(PNG)
     assert (tmp_path / "frame.png").read_bytes().startswith(PNG)
+
+
+def test_figures_look_the_same_in_every_style(dataset):
+    def pictures():
+        figures = dataset[0].show(0), dataset[0].plot(), dataset.plot()
+        return [figure._repr_png_() for figure in figures]
+
+    style = {
+        "savefig.facecolor": "black",
+        "figure.facecolor": "black",
+        "figure.autolayout": True,
+        "axes.facecolor": "black",
+        "axes.grid": True,
+        "image.origin": "lower",
+        "text.color": "white",
+        "xtick.color": "white",
+        "lines.linestyle": "--",
+    }
+    plain = pictures()
+
+    with mpl.rc_context(style):
+        assert pictures() == plain
 
 
 def test_drawing_leaves_pyplot_alone(dataset):
