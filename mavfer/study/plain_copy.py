@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import h5py
-
-from mavfer.errors import DataError
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+from mavfer.study.patient_file import patient_hdf5
 from mavfer.study.shards import Shard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import h5py
+    from numpy.typing import NDArray
 
 __all__ = ["PLAIN_FORMULA", "verify_plain_copy", "write_plain_copy"]
 
 PLAIN_FORMULA: Final = "x = z: pixels stand as they are, compressed by gzip alone"
 
-# As shards are written: without a chunk cache a full disk fails in the call that writes.
-_FILE_OPTIONS: Final[dict[str, Any]] = {"libver": ("earliest", "v108"), "rdcc_nbytes": 0}
 _GZIP: Final[dict[str, Any]] = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
 _CHANGED: Final = {"format": "mavfer.plain", "profile": "plain", "formula": PLAIN_FORMULA}
 
@@ -38,21 +37,17 @@ def write_plain_copy(shard: Path, path: Path) -> None:
         ChecksumMismatch, InvalidFile: The shard is damaged.
         DataError: The disk is full or fails; the copy must not be used then.
     """
-    with open_hdf5(shard) as source:
-        try:
-            file = h5py.File(path, "x", **_FILE_OPTIONS)
-            try:
-                _write(file, source, Shard(shard))
-                file.flush()
-            except BaseException:
-                with suppress(OSError, RuntimeError):  # a full disk fails here once more
-                    file.close()
-                raise
-            file.close()
-        except (OSError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            message = f"{path}: cannot be written ({reason}). Free space, then run again"
-            raise DataError(message) from error
+    with open_hdf5(shard) as source, patient_hdf5(path, is_new=True) as (file, disk):
+        for key, value in source.attrs.items():
+            file.attrs[key] = _CHANGED.get(key, value)
+        for name, first, frames in _pixels(source, Shard(shard)):
+            if disk.error is not None:
+                raise disk.error
+            pixels = file[name] if name in file else _plain_dataset(file, name, source[name])
+            pixels[first : first + len(frames)] = frames
+        for group in ("frames", "documents", "labels"):
+            if group in source:
+                source.copy(group, file)
 
 
 def verify_plain_copy(path: Path) -> None:
@@ -65,21 +60,16 @@ def verify_plain_copy(path: Path) -> None:
         require_valid_hdf5(file, "plain", path)
 
 
-def _write(file: h5py.File, source: h5py.File, shard: Shard) -> None:
-    for key, value in source.attrs.items():
-        file.attrs[key] = _CHANGED.get(key, value)
-    for name in shard.streams:
-        pixels = _plain_dataset(file, name, source[name])
-        for first in range(0, shard.frames, shard.group_size):
+def _pixels(source: h5py.File, shard: Shard) -> Iterator[tuple[str, int, NDArray[Any]]]:
+    """Every group of frames of every stream and mask: dataset, first frame, pixels."""
+    firsts = range(0, shard.frames, shard.group_size)
+    for stream in shard.streams:
+        for first in firsts:
             rows = range(first, min(first + shard.group_size, shard.frames))
-            pixels[first : rows.stop] = shard.read(name, rows)
+            yield stream, first, shard.read(stream, rows)
     for name, mask in source.get("masks", {}).items():
-        bits = _plain_dataset(file, f"masks/{name}", mask)
-        for row in range(shard.frames):
-            bits[row] = mask[row]
-    for group in ("frames", "documents", "labels"):
-        if group in source:
-            source.copy(group, file)
+        for first in firsts:
+            yield f"masks/{name}", first, mask[first : first + shard.group_size]
 
 
 def _plain_dataset(file: h5py.File, name: str, like: h5py.Dataset) -> h5py.Dataset:

@@ -6,16 +6,15 @@ Adding them moves no byte of what is there, so the index of the pixels stays as 
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from mavfer.errors import ChecksumMismatch, DataError, InvalidFile, NotFound
-from mavfer.study.descriptors import forget
+from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound
 from mavfer.study.hdf5 import open_hdf5
+from mavfer.study.patient_file import patient_hdf5
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +29,6 @@ __all__ = [
     "verify_shard_labels",
     "write_shard_labels",
 ]
-
-# As shards are written: without a chunk cache a full disk fails in the call that writes.
-_FILE_OPTIONS: Final[dict[str, Any]] = {"libver": ("earliest", "v108"), "rdcc_nbytes": 0}
 
 
 @dataclass(frozen=True)
@@ -51,22 +47,9 @@ def write_shard_labels(path: Path, labels: Mapping[str, ShardLabel]) -> None:
     Raises:
         DataError: The disk is full or fails; the shard must not be used then.
     """
-    forget(path)
-    try:
-        file = h5py.File(path, "r+", **_FILE_OPTIONS)
-        try:
-            for name, label in labels.items():
-                _write_label(file, name, label)
-            file.flush()
-        except BaseException:
-            with suppress(OSError, RuntimeError):  # a full disk fails here once more
-                file.close()
-            raise
-        file.close()
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        message = f"{path}: labels cannot be added ({reason}). Free space, then run again"
-        raise DataError(message) from error
+    with patient_hdf5(path, is_new=False) as (file, _):
+        for name, label in labels.items():
+            _write_label(file, name, label)
 
 
 def read_shard_label(path: Path, name: str) -> ShardLabel:

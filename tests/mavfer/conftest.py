@@ -40,10 +40,17 @@ def release_factory():
     return imported(RELEASE_FACTORY)
 
 
+@pytest.fixture(scope="session")
+def releasable_once(shard_factory, release_factory, tmp_path_factory):
+    """A study that may be released, but for two of its subjects. Do not change it."""
+    root = tmp_path_factory.mktemp("releasable") / "study"
+    return release_factory.make_releasable(shard_factory, root)
+
+
 @pytest.fixture
-def releasable(shard_factory, release_factory, tmp_path):
-    """A study that may be released, but for two of its subjects."""
-    return release_factory.make_releasable(shard_factory, tmp_path / "study")
+def releasable(releasable_once, tmp_path):
+    """A copy of `releasable_once` to change."""
+    return Study.open(Path(shutil.copytree(releasable_once.root, tmp_path / "study")))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Plain copies: the same pixels, for readers that have no plugin and no mavfer."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,20 @@ with h5py.File(sys.argv[1]) as file:
     print(file["color"][:].sum(dtype="u8"), file["depth"][:].sum(dtype="u8"))
     print(file["masks/depth"][:].sum(), file["labels/gold/arousal"].shape)
     print("hdf5plugin" in sys.modules)
+"""
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from mavfer.errors import DataError
+from mavfer.study.plain_copy import write_plain_copy
+path = Path(sys.argv[1])
+for limit in map(int, sys.argv[2:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        write_plain_copy(path, Path(f"{path}.{limit}"))
+    except DataError as error:
+        print(error)
 """
 
 
@@ -108,3 +123,16 @@ def test_a_torn_copy_is_told(plain):
 
     with pytest.raises(InvalidFile, match=r"S01-001\.h5"):
         verify_plain_copy(plain)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit")
+def test_a_full_disk_is_told_wherever_it_strikes(shard, plain):
+    size = plain.stat().st_size
+    limits = [int(size * share) for share in (0.001, 0.2, 0.6, 0.9, 0.97, 0.999)]
+    command = [sys.executable, "-c", FULL_DISK, str(shard.path), *map(str, (*limits, size))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    reason = r"cannot be written \(File too large\)\. Free space, then run again"
+    assert done.stderr == ""
+    for line, limit in zip(done.stdout.splitlines(), limits, strict=True):
+        assert re.fullmatch(rf".*S01-001\.h5\.{limit}: {reason}", line)

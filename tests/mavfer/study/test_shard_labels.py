@@ -1,5 +1,9 @@
 """Labels inside of shards: nothing moves, everything reads back, damage is told."""
 
+import re
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -12,6 +16,25 @@ from mavfer.study.shards import Shard
 
 DIMENSIONS = ("arousal", "valence")
 FRAMES = 40
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from mavfer.errors import DataError
+from mavfer.study.shard_labels import ShardLabel, write_shard_labels
+columns = {name: np.zeros(40, "f4") for name in ("a", "b", "c")}
+label = ShardLabel(columns, {"text": "x" * 3000})
+target = Path(sys.argv[1] + ".copy")
+content = Path(sys.argv[1]).read_bytes()
+path = Path(sys.argv[1])
+for limit in map(int, sys.argv[2:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        target.write_bytes(content); write_shard_labels(target, {"gold": label, "mean": label})
+    except DataError as error:
+        print(error)
+"""
 
 
 @pytest.fixture
@@ -138,3 +161,19 @@ def test_labels_of_another_length_or_without_a_document_are_told(study):
         read_label(study, "gold", "S01-001", FRAMES, DIMENSIONS)
     with pytest.raises(InvalidFile, match="label 'gold' has no document"):
         Shard(second).verify()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file size limit")
+def test_a_full_disk_is_told_wherever_it_strikes(study):
+    path = study.shard_path("S01-001")
+    size = path.stat().st_size
+    limits = range(size + 1, size + 10_000, 700)
+    command = [sys.executable, "-c", FULL_DISK, str(path), *map(str, limits)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == len(limits)
+    for line in done.stdout.splitlines():
+        assert re.fullmatch(
+            r".*S01-001\.h5\.copy: cannot be written \(File too large\)\. Free.*", line
+        )
