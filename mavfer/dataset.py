@@ -49,8 +49,9 @@ def load(
         path: Folder with study.json.
         split: Only this part of the split "default".
         modalities: Streams that clips have.
-        labels: A name under labels/, "rater:CODE" for one rater's last take, or None for no label
-            columns. Sessions without that label have NaN and `label_valid` False.
+        labels: A name under labels/ or, in a release, inside the shards; "rater:CODE" for one
+            rater's last take; None for no label columns. Sessions without that label have NaN and
+            `label_valid` False.
         verify: "index" compares every shard's size and time of change with the index; "full" also
             reads every byte; "none" believes the index.
 

@@ -14,6 +14,7 @@ from mavfer.release.folder import require_apart, require_space, unfinished_folde
 from mavfer.release.gathering import gather_contents
 from mavfer.release.manifest import hash_files, make_manifest
 from mavfer.release.plan import Options, plan_release
+from mavfer.release.questions import ANSWERS_FILE, open_questions
 from mavfer.study.study import Study, utc_now
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ def release_study(
         root: Folder of the study.
         target: Folder of the release.
         options: What the user chose.
-        notify: Called with what the user should know before the copying begins: who stays out and
-            why, splits with empty parts.
+        notify: Called with what the user should know: who stays out and why, splits with empty
+            parts, questions that the datasheet leaves open.
 
     Raises:
         AlreadyThere: There is something at `target`.
@@ -101,13 +102,18 @@ def release_study(
         notify(notice)
     require_space(target, bytes_needed(plan))
     with unfinished_folder(target) as part:
-        manifest = _fill(plan, part)
+        manifest, gaps = _fill(plan, part)
         digest = sha256_of(part / "release.json")
+    if gaps:
+        notify(
+            f"the datasheet has {counted(gaps, 'gap')}, marked TO FILL IN. Answer them in "
+            f"{study.root / ANSWERS_FILE} and release again"
+        )
     return ReleaseOutcome(target, manifest, digest)
 
 
-def _fill(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Copies, documents and, last, the manifest."""
+def _fill(plan: Plan, folder: Path) -> tuple[dict[str, Any], int]:
+    """Copies, documents and, last, the manifest; gives it, and how many questions are open."""
     created_utc = utc_now()
     lines = copy_study(plan, folder)
     shards = [
@@ -130,4 +136,4 @@ def _fill(plan: Plan, folder: Path) -> dict[str, Any]:
     write_documents(contents, folder)
     manifest = make_manifest(plan, lines, hash_files(folder, files), created_utc)
     write_json(folder / "release.json", manifest)
-    return manifest
+    return manifest, len(open_questions(contents))

@@ -326,6 +326,7 @@ def test_the_verb_tells_what_it_did(releasable, release_factory, tmp_path, capsy
         "manifest_sha256": sha256_of(target / "release.json"),
     }
     assert f"{release_factory.SECRET} stays out (no consent to share)" in told.err
+    assert re.search(r"the datasheet has \d+ gaps, .* Answer them in .*datasheet\.toml", told.err)
     assert json.loads((target / "release.json").read_text())["release_version"] == "2.1"
 
 
