@@ -15,7 +15,13 @@ from numcodecs import blosc
 
 __all__ = ["CODECS", "PREDICTORS", "cost", "predictors_of"]
 
-CODECS = {"lz4hc5": (b"lz4hc", 5), "zstd5": (b"zstd", 5), "lz4": (b"lz4", 5)}
+CODECS = {
+    "lz4": (b"lz4", 5),
+    "lz4hc2": (b"lz4hc", 2),
+    "lz4hc5": (b"lz4hc", 5),
+    "zstd1": (b"zstd", 1),
+    "zstd5": (b"zstd", 5),
+}
 
 _ROWS, _COLUMNS = 1, 2
 
