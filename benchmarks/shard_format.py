@@ -99,29 +99,35 @@ def _shifted(frames, shifts, *, is_smooth):
 
 def measure_ways(stream: str, frames) -> dict[str, dict[str, float]]:
     """Every way of storing, by name: predictor, codec, frames a group."""
-    best = {"color": "rows_green", "depth": "rows", "thermal": "plane"}[stream]
+    best = {"color": "rows_less_green", "depth": "rows", "thermal": "plane"}[stream]
     ways = [(predictor, "lz4hc5", GROUP_SIZE) for predictor in predictors_of(frames)]
     ways += [(p, c, GROUP_SIZE) for p in ("time", best) for c in CODECS if c != "lz4hc5"]
     ways += [("time", "lz4hc5", size) for size in GROUP_SIZES if size != GROUP_SIZE]
     return {" ".join(map(str, way)): cost(frames, *way) for way in ways}
 
 
-def measure_shaking(recut, count: int) -> dict[str, dict[str, float]]:
+def measure_shaking(recut, count: int) -> dict[str, dict]:
     """Ratios by rows and by time as crops shake (standard deviation in pixels, each axis)."""
     unit = np.random.default_rng(5).standard_normal((count, 2))
     found = {}
     for shake in SHAKES:
         frames = recut(shake * unit)
-        chosen = [
-            CODES[encode_group(frames[at : at + GROUP_SIZE], "fast")[0]]
-            for at in range(0, count, GROUP_SIZE)
-        ]
         ratios = {p: cost(frames, p, "lz4hc5", GROUP_SIZE)["ratio"] for p in ("rows", "time")}
-        found[str(shake)] = {**ratios, "chosen_time": chosen.count("time") / len(chosen)}
+        found[str(shake)] = {**ratios, **measure_writer(frames)}
     return found
 
 
-def break_even(shaking: dict[str, dict[str, float]]) -> float | None:
+def measure_writer(frames) -> dict:
+    """What the writer itself makes of frames: its ratio, and the share of each predictor."""
+    groups = [frames[at : at + GROUP_SIZE] for at in range(0, len(frames), GROUP_SIZE)]
+    coded = [encode_group(group, "fast") for group in groups]
+    stored = sum(len(chunk) for _, chunks in coded for chunk in chunks)
+    chosen = [CODES[code] for code, _ in coded]
+    shares = {name: chosen.count(name) / len(chosen) for name in sorted(set(chosen))}
+    return {"writer": frames.nbytes / stored, "chosen": shares}
+
+
+def break_even(shaking: dict[str, dict]) -> float | None:
     """Shake in pixels from which rows leaves less than time, interpolated; None where never."""
     gains = [found["time"] / found["rows"] - 1 for found in shaking.values()]
     if gains[0] < 0:
@@ -132,18 +138,15 @@ def break_even(shaking: dict[str, dict[str, float]]) -> float | None:
     return None
 
 
-def ratios_of(ways: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
-    """Bytes by another predictor over bytes by rows or time, whichever leaves less (lz4hc5)."""
-    found = {}
-    for key, costs in ways.items():
-        plain = {
-            way.split(" ")[0]: cost["ratio"]
-            for way, cost in costs.items()
-            if way.endswith(f"lz4hc5 {GROUP_SIZE}")
-        }
-        ours = max(plain["rows"], plain["time"])
-        found |= {f"{key}_{predictor}": ours / ratio for predictor, ratio in plain.items()}
-    return found
+def ratios_of(ways: dict, writer: dict) -> dict[str, float]:
+    """Bytes by each predictor (LZ4HC 5) over bytes that the writer makes."""
+    end = f" lz4hc5 {GROUP_SIZE}"
+    return {
+        f"{key}_{way.removesuffix(end)}": writer[key]["writer"] / found["ratio"]
+        for key, costs in ways.items()
+        for way, found in costs.items()
+        if way.endswith(end)
+    }
 
 
 def main():
@@ -165,13 +168,15 @@ def main():
         shaking = {
             key: measure_shaking(recut, len(frames)) for key, (frames, recut) in content.items()
         }
+        writer = {key: measure_writer(frames) for key, (frames, _) in content.items()}
     values = {
         "frames": count,
+        "writer": writer,
         "ways": ways,
         "shaking": shaking,
         "break_even_pixels": {key: break_even(found) for key, found in shaking.items()},
     }
-    result = {"benchmark": "shard_format", "ratios": ratios_of(ways), "values": values}
+    result = {"benchmark": "shard_format", "ratios": ratios_of(ways, writer), "values": values}
     result["versions"] = software_versions("opencv-python")
     print(
         json.dumps(json.loads(json.dumps(result), parse_float=lambda text: round(float(text), 3)))

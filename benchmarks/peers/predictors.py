@@ -92,10 +92,12 @@ PREDICTORS = {
     "time_plane": Differences(_BOTH, is_timed=True, timed_axes=_BOTH),
     "mean": Mean(),
     "med": Med(),
-    "rows_green": Differences((_ROWS,), is_green=True),
-    "plane_green": Differences(_BOTH, is_green=True),
-    "time_green": Differences((_ROWS,), is_timed=True, is_green=True),
-    "time_rows_green": Differences((_ROWS,), is_timed=True, timed_axes=(_ROWS,), is_green=True),
+    "rows_less_green": Differences((_ROWS,), is_green=True),
+    "plane_less_green": Differences(_BOTH, is_green=True),
+    "time_less_green": Differences((_ROWS,), is_timed=True, is_green=True),
+    "time_rows_less_green": Differences(
+        (_ROWS,), is_timed=True, timed_axes=(_ROWS,), is_green=True
+    ),
 }
 
 
