@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mavfer.study.checksum import crc32
 from mavfer.study.pixels import BLOSC_FILTER, MASK_CODEC, NONE, compress, encode_group
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class StreamWriter:
         for row, chunk in enumerate(chunks, start=self.frames - len(chunks)):
             self._dataset.id.write_direct_chunk((row, *corner), chunk)
             self._lengths.append(len(chunk))
-            self._crcs.append(zlib.crc32(chunk))
+            self._crcs.append(crc32(chunk))
         self._predictors.append(predictor)
         self._filled = 0
 

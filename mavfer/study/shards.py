@@ -7,7 +7,6 @@ carried into forked or spawned processes.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,9 +14,10 @@ import numpy as np
 
 from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound, WrongVersion
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
+from mavfer.study.checksum import crc32
 from mavfer.study.descriptors import FileIdentity, read_bytes, will_need
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
-from mavfer.study.pixels import PREDICTORS, TIME, restore_frame, scratch_frames
+from mavfer.study.pixels import GREEN, PREDICTORS, TIME, restore_frame, scratch_frames
 from mavfer.study.shard_labels import verify_shard_labels
 
 if TYPE_CHECKING:
@@ -220,8 +220,9 @@ class Shard:
     ) -> None:
         """Reads ascending rows of one group; frames between them are decoded where needed."""
         predictor = int(index.predictors[group])
+        is_chain = predictor & ~GREEN == TIME
         first = group * self.group_size
-        needed = range(first, wanted[-1] + 1) if predictor == TIME else wanted
+        needed = range(first, wanted[-1] + 1) if is_chain else wanted
         chunks = self._chunks(stream, index, needed)
         _, *spares = scratch_frames(index.frame_shape, index.dtype)
         previous: Pixels | None = None
@@ -237,7 +238,7 @@ class Shard:
             except (ValueError, RuntimeError) as error:
                 message = f"{self._where(stream, row)}: cannot be decompressed. {_MENDING}"
                 raise InvalidFile(message) from error
-            previous = target if predictor == TIME else None
+            previous = target if is_chain else None
 
     def _chunks(self, stream: StreamName, index: StreamIndex, rows: range) -> list[memoryview]:
         """Checked bytes of some frames of one group; they live until this thread's next call."""
@@ -250,8 +251,8 @@ class Shard:
         else:
             block = read_bytes(self.path, identity, start, end - start)
             chunks = [block[offset - start :][:length] for offset, length, _ in table]
-        for row, chunk, (_, _, crc32) in zip(rows, chunks, table, strict=True):
-            if zlib.crc32(chunk) != crc32:
+        for row, chunk, (_, _, expected) in zip(rows, chunks, table, strict=True):
+            if crc32(chunk) != expected:
                 where = self._where(stream, row)
                 message = f"{where}: the bytes changed since they were written. {_MENDING}"
                 raise ChecksumMismatch(message)
@@ -360,6 +361,7 @@ def _require_lengths(index: StreamIndex, frames: int, groups: int, where: str) -
     if lengths != (frames, groups):
         message = f"{where}: the index has {lengths}, must have {(frames, groups)}. {_MENDING}"
         raise InvalidFile(message)
-    if index.predictors.max(initial=0) >= len(PREDICTORS):
-        message = f"{where}: predictor {index.predictors.max()} is unknown. {_MENDING}"
+    unknown = np.setdiff1d(index.predictors, list(PREDICTORS))
+    if len(unknown):
+        message = f"{where}: predictor {unknown[0]} is unknown. {_MENDING}"
         raise InvalidFile(message)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mavfer.study import pixels
-from mavfer.study.pixels import NONE, ROWS, TIME, encode_group, restore_frame
+from mavfer.study.pixels import GREEN, NONE, PLANE, ROWS, TIME, encode_group, restore_frame
 
 SHAPES = st.tuples(st.integers(1, 8), st.integers(1, 9), st.integers(1, 9))
 
@@ -22,10 +22,61 @@ def groups(draw):
     return draw(hnp.arrays(dtype, shape, elements=values))
 
 
+@pytest.fixture(params=["numpy", "compiled"])
+def reader(request, monkeypatch):
+    """Both ways to restore and store frames."""
+    return use(request.param, monkeypatch)
+
+
+def use(way, monkeypatch):
+    monkeypatch.setattr(pixels, "_PATIENCE", 0)
+    if way == "numpy":
+        monkeypatch.setattr(pixels, "_compiled", lambda: None)
+    else:
+        pytest.importorskip("numba")
+    return way
+
+
+@st.composite
+def crops(draw):
+    """Groups of sizes that the compiled loops take: 64 elements divide them."""
+    dtype = draw(st.sampled_from([np.uint8, np.uint16]))
+    shape = draw(st.sampled_from([(8, 8), (16, 12), (24, 16), (40, 40)]))
+    count, seed, noise = draw(st.tuples(st.integers(1, 4), st.integers(0, 99), st.integers(0, 9)))
+    random = np.random.default_rng(seed)
+    if dtype == np.uint8:
+        shape = (*shape, 3)
+    smooth = np.cumsum(random.integers(0, 5, (count, *shape)), axis=2)
+    top = 1 << random.integers(0, 8 * np.dtype(dtype).itemsize + 1)
+    return (smooth + random.integers(0, 1 + noise * top // 9, (count, *shape))).astype(dtype)
+
+
+def codes(frames):
+    return [
+        ROWS,
+        TIME,
+        PLANE,
+        *((ROWS | GREEN, TIME | GREEN, PLANE | GREEN) if colors(frames) else ()),
+    ]
+
+
+def colors(frames):
+    return frames.ndim == 4 and frames.shape[-1] == 3 and frames.itemsize == 1
+
+
+def encode(frames, predictor, codec=pixels.PROFILES["fast"]):
+    before = [None, *frames[:-1]]
+    return [
+        pixels.encode_frame(frame, previous, predictor, codec)
+        for frame, previous in zip(frames, before, strict=True)
+    ]
+
+
 def decode(chunks, predictor, like):
     out = np.full_like(like, 77)
     for number, chunk in enumerate(chunks):
-        previous = out[number - 1] if predictor == TIME and number else None
+        is_chain = predictor & ~GREEN == TIME
+        previous = out[number - 1] if is_chain and number else None
         restore_frame(memoryview(chunk), out[number], predictor=predictor, previous=previous)
     return out
 
@@ -40,14 +91,66 @@ def test_a_group_comes_back_exactly(frames, profile):
 
 
 @settings(max_examples=60, deadline=None)
-@given(groups(), st.sampled_from([ROWS, TIME]))
-def test_each_predictor_is_exact_also_where_it_is_not_chosen(frames, predictor):
-    codec = pixels.PROFILES["fast"]
-    encode = pixels._by_time if predictor == TIME else pixels._by_rows
-    chunks = [pixels._by_rows(frames, 0, codec)]
-    chunks += [encode(frames, number, codec) for number in range(1, len(frames))]
+@given(groups())
+def test_each_predictor_is_exact_also_where_it_is_not_chosen(frames):
+    for predictor in codes(frames):
+        chunks = encode(frames, predictor)
 
-    np.testing.assert_array_equal(decode(chunks, predictor, frames), frames)
+        np.testing.assert_array_equal(decode(chunks, predictor, frames), frames)
+
+
+@pytest.mark.parametrize("writer", ["numpy", "compiled"])
+def test_numpy_and_compiled_loops_read_each_other(writer, reader, monkeypatch):
+    @settings(max_examples=40, deadline=None)
+    @given(crops())
+    def exchange(frames):
+        for predictor in codes(frames):
+            with monkeypatch.context() as patch:
+                use(writer, patch)
+                chunks = encode(frames, predictor)
+
+            np.testing.assert_array_equal(decode(chunks, predictor, frames), frames)
+
+    exchange()
+
+
+@pytest.mark.parametrize("profile", ["fast", "small"])
+def test_compiled_loops_follow_blocks_and_streams_of_other_writers(monkeypatch, profile):
+    frames = np.random.default_rng(0).integers(0, 900, (2, 224, 224), dtype=np.uint16)
+    with monkeypatch.context() as patch:
+        use("numpy", patch)
+        chunks = encode(frames, ROWS, pixels.PROFILES[profile])
+    use("compiled", monkeypatch)
+
+    np.testing.assert_array_equal(decode(chunks, ROWS, frames), frames)
+
+
+def test_damaged_chunks_are_refused_or_wrong_but_never_fatal(monkeypatch):
+    use("compiled", monkeypatch)
+    random = np.random.default_rng(0)
+    frame = np.cumsum(random.integers(0, 9, (1, 40, 40, 3)), axis=1, dtype=np.uint8)
+    whole = np.frombuffer(encode(frame, ROWS | GREEN)[0], np.uint8)
+    kernels = pixels._compiled()
+    scratch = kernels.Scratch(frame.nbytes)
+    out = np.empty(frame.size, np.uint8)
+    refused = 0
+    for _ in range(2000):
+        chunk = whole[: random.integers(1, len(whole) + 1)].copy()
+        chunk[random.integers(0, len(chunk), 3)] = random.integers(0, 256, 3)
+        arrays = (scratch.planes, scratch.samples)
+        refused += not kernels.restore(chunk, out, out, False, ROWS | GREEN, (40, 3), arrays)
+
+    assert refused > 1000
+    np.testing.assert_array_equal(scratch.planes[-8:], 0)
+
+
+def test_a_frame_of_noise_grows_by_a_header_only(monkeypatch):
+    use("compiled", monkeypatch)
+    noise = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
+    chunks = encode(noise, ROWS)
+
+    assert len(chunks[0]) <= noise.nbytes + 24
+    np.testing.assert_array_equal(decode(chunks, ROWS, noise), noise)
 
 
 def test_the_fold_follows_the_documented_table():
@@ -65,8 +168,27 @@ def test_still_pictures_are_predicted_from_the_frame_before():
 def test_changing_smooth_pictures_are_predicted_from_the_row_above():
     steps = np.random.default_rng(0).integers(0, 20, (8, 32, 32), dtype=np.uint16)
     steps[:, 0] *= 1000
+    steps[:, 0] ^= np.random.default_rng(1).integers(0, 60000, (8, 32), dtype=np.uint16)
 
     assert encode_group(np.cumsum(steps, axis=1, dtype=np.uint16), "fast")[0] == ROWS
+
+
+def test_slanted_surfaces_are_predicted_from_three_neighbours():
+    noise = np.random.default_rng(0).integers(0, 3, (8, 64, 64))
+    x = np.arange(64)
+    surface = (700 + 37 * x + 53 * x[:, None] + 40 * np.arange(8)[:, None, None] + noise).astype(
+        np.uint16
+    )
+
+    assert encode_group(surface, "fast")[0] == PLANE
+
+
+def test_noise_that_all_colors_share_is_stored_once():
+    random = np.random.default_rng(0)
+    gray = random.integers(90, 130, (8, 48, 48, 1))
+    frames = (gray + random.integers(0, 2, (8, 48, 48, 3))).astype(np.uint8)
+
+    assert encode_group(frames, "fast")[0] & GREEN
 
 
 def test_the_raw_profile_stores_pixels_as_they_are():
