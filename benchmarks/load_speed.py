@@ -181,6 +181,7 @@ def write_again(root: Path, folder: Path) -> dict[str, float]:
     """
     study = Study.create(folder, name="again")
     recordings = list(mavfer.load(root, labels=None))
+    _write_again(recordings[0], study)  # compiles what is not compiled yet
     taking, total = zip(*(_write_again(r, study) for r in recordings), strict=True)
     rebuild_index(study)
     megabytes = sum(map(_raw_bytes, recordings)) / 1e6
