@@ -16,7 +16,15 @@ from numba import njit
 
 from mavfer.study.kernels.bit_planes import fold_bytes, fold_words, unfold_bytes, unfold_words
 from mavfer.study.kernels.lz4 import HASH_SIZE, PADDING, compress, decompress, largest
-from mavfer.study.kernels.machine_words import address_of, run_bytes, run_words
+from mavfer.study.kernels.machine_words import (
+    address_of,
+    load1,
+    load2,
+    run_bytes,
+    run_words,
+    store1,
+    store2,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +120,7 @@ def _unpack(chunk: Bytes, planes: Bytes, samples: Bytes, size: int) -> bool:
     if not _is_known(chunk, size):
         return False
     flags, width, block_bytes = np.int64(chunk[2]), np.int64(chunk[3]), _int32(chunk, 8)
-    from_planes, to_samples, elements = address_of(planes), address_of(samples), size // width
+    elements = size // width
     for block in range(-(-size // block_bytes)):
         at, first = _int32(chunk, _HEADER_BYTES + _PLACE_BYTES * block), block * block_bytes
         count = min(block_bytes, size - first)
@@ -120,12 +128,12 @@ def _unpack(chunk: Bytes, planes: Bytes, samples: Bytes, size: int) -> bool:
         streams = width if is_whole and not flags & _NOT_SPLIT else 1
         if not _unpack_block(chunk, at, streams, planes, count):
             return False
-        stride, to = count // width // 8, to_samples + first // width
+        stride, to = count // width // 8, first // width
         if width == 2:  # noqa: PLR2004 (words)
-            unfold_words(from_planes, stride, to, to + elements)
+            unfold_words(planes, stride, samples[to:], samples[elements + to :])
         else:
             for byte in range(width):
-                unfold_bytes(from_planes + 8 * byte * stride, stride, to + byte * elements)
+                unfold_bytes(planes[8 * byte * stride :], stride, samples[byte * elements + to :])
     return True
 
 
@@ -166,28 +174,29 @@ def _add(row: Any, more: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _run_bytes_along(row: Bytes) -> None:
-    """Running sums from left to right."""
-    begin, total, at = address_of(row), 0, 0
-    while at + 16 <= len(row):
-        total = run_bytes(begin + at, total)
+def _sum_bytes_along(begin: int, width: int) -> None:
+    """Running sums of a row of bytes, from left to right."""
+    total, at, end = 0, begin, begin + width
+    while at + 16 <= end:
+        total = run_bytes(at, total)
         at += 16
-    while at < len(row):
-        total += row[at]
-        row[at] = total
+    while at < end:
+        total += load1(at)
+        store1(at, total)
         at += 1
 
 
 @njit(cache=True, nogil=True)
-def _run_words_along(row: NDArray[np.uint16]) -> None:
-    begin, total, at = address_of(row), 0, 0
-    while at + 8 <= len(row):
-        total = run_words(begin + 2 * at, total)
-        at += 8
-    while at < len(row):
-        total += row[at]
-        row[at] = total
-        at += 1
+def _sum_words_along(begin: int, width: int) -> None:
+    """The same for 16-bit samples."""
+    total, at, end = 0, begin, begin + 2 * width
+    while at + 16 <= end:
+        total = run_words(at, total)
+        at += 16
+    while at < end:
+        total += load2(at)
+        store2(at, total)
+        at += 2
 
 
 @njit(cache=True, nogil=True)
@@ -201,12 +210,12 @@ def _sum_rows(frame: Any, height: int) -> None:
 @njit(cache=True, nogil=True)
 def _sum_each_row(frame: Any, height: int) -> None:
     """Adds up each row from the left."""
-    width = len(frame) // height
+    begin, width = address_of(frame), len(frame) // height
     for row in range(height):
         if frame.itemsize == 2:  # noqa: PLR2004 (words)
-            _run_words_along(frame[row * width : (row + 1) * width])
+            _sum_words_along(begin + 2 * row * width, width)
         else:
-            _run_bytes_along(frame[row * width : (row + 1) * width])
+            _sum_bytes_along(begin + row * width, width)
 
 
 @njit(cache=True, nogil=True)
@@ -324,20 +333,19 @@ def pack(
         return 0
     _residual(frame, previous, has_previous, predictor & (_GREEN - 1), shape, rest)
     elements, stride = size // width, size // width // 8
-    source, target = address_of(samples), address_of(planes)
     if width == 2:  # noqa: PLR2004 (words)
         _unpair(rest, samples, elements)
-        fold_words(source, source + elements, stride, target)
+        fold_words(samples, samples[elements:], stride, planes)
     else:
         if width == 1:
             samples[:size] = rest[:]
         else:
             _unweave(rest, samples, elements)
         for byte in range(width):
-            fold_bytes(source + byte * elements, stride, target + 8 * byte * stride)
+            fold_bytes(samples[byte * elements :], stride, planes[8 * byte * stride :])
     begin = _HEADER_BYTES + 2 * _PLACE_BYTES
     to = address_of(chunk)
-    packed = compress(target, size, to + begin, tables) - to - begin
+    packed = compress(address_of(planes), size, to + begin, tables) - to - begin
     if packed >= size:
         packed = size
         chunk[begin : begin + size] = planes[:size]

@@ -7,7 +7,7 @@ is a few instructions of LLVM, written out by a loop in Python.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from llvmlite import ir
@@ -25,6 +25,7 @@ __all__ = [
     "load2",
     "load4",
     "load8",
+    "load_words",
     "planes_of",
     "run_bytes",
     "run_words",
@@ -33,11 +34,12 @@ __all__ = [
     "store2",
     "store4",
     "store8",
+    "store_words",
     "trailing_zeros",
 ]
 
-_WORD = 64
-_VECTOR_BITS = 128
+_WORD: Final = 64
+_VECTOR_BITS: Final = 128
 
 Words = tuple[int, int, int, int, int, int, int, int]
 
@@ -92,6 +94,49 @@ store4 = _storer(32, types.intp)
 store8 = _storer(64, types.uint64)
 
 
+_EIGHT: Final = types.UniTuple(types.uint64, 8)
+
+
+def _places(builder: Any, begin: Any, at: Any, stride: Any) -> list[Any]:
+    """Pointers to eight words behind `begin`, `stride` bytes apart."""
+    places = []
+    for _ in range(8):
+        places.append(builder.bitcast(builder.gep(begin, [at]), ir.IntType(_WORD).as_pointer()))
+        at = builder.add(at, stride)
+    return places
+
+
+@intrinsic
+def load_words(typing: Any, array: Any, at: Any, stride: Any) -> Any:
+    """Eight words of a uint8 array, `stride` bytes apart; loops over it can be vectorised."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, at, stride = arguments
+        begin = context.make_array(signature.args[0])(context, builder, array).data
+        words = []
+        for place in _places(builder, begin, at, stride):
+            word = builder.load(place)
+            word.align = 1
+            words.append(word)
+        return context.make_tuple(builder, signature.return_type, words)
+
+    return _EIGHT(array, types.intp, types.intp), generate
+
+
+@intrinsic
+def store_words(typing: Any, array: Any, at: Any, stride: Any, words: Any) -> Any:
+    """Writes eight words into a uint8 array, `stride` bytes apart."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, at, stride, words = arguments
+        begin = context.make_array(signature.args[0])(context, builder, array).data
+        for number, place in enumerate(_places(builder, begin, at, stride)):
+            builder.store(builder.extract_value(words, number), place).align = 1
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, _EIGHT), generate
+
+
 @intrinsic
 def trailing_zeros(typing: Any, value: Any) -> Any:
     """Zero bits below the lowest one bit."""
@@ -127,15 +172,13 @@ def _turner(rounds: Any) -> Callable[[Words], Words]:
 
     @intrinsic
     def turn(typing: Any, words: Any) -> Any:
-        kind = types.UniTuple(types.uint64, 8)
-
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             parts = [builder.extract_value(arguments[0], number) for number in range(8)]
             for one in rounds:
                 parts = _transposed(builder, parts, one)
             return context.make_tuple(builder, signature.return_type, parts)
 
-        return kind(kind), generate
+        return _EIGHT(_EIGHT), generate
 
     return turn  # type: ignore[no-any-return]
 
@@ -148,7 +191,10 @@ planes_of = _turner((_OF_BYTES, _OF_BITS))
 
 
 def _runner(bits: int) -> Callable[[int, int], int]:
-    """A function that turns 16 bytes at an address into running sums and answers the last."""
+    """A function that turns 16 bytes at an address into running sums after `before`.
+
+    It answers the last sum; its higher bits are carried along and mean nothing.
+    """
     count = _VECTOR_BITS // bits
 
     @intrinsic
@@ -166,14 +212,16 @@ def _runner(bits: int) -> Callable[[int, int], int]:
                 mask = ir.Constant(ir.VectorType(index, count), lanes)
                 total = builder.add(total, builder.shuffle_vector(total, zeros, mask))
                 distance *= 2
+            # The next call waits for this sum alone, not for what is stored.
+            last = builder.extract_element(total, ir.Constant(index, count - 1))
+            after = builder.add(builder.zext(last, ir.IntType(_WORD)), arguments[1])
             start = builder.insert_element(
                 zeros, builder.trunc(arguments[1], one), ir.Constant(index, 0)
             )
             everywhere = ir.Constant(ir.VectorType(index, count), [0] * count)
             total = builder.add(total, builder.shuffle_vector(start, zeros, everywhere))
             builder.store(total, place).align = 1
-            last = builder.extract_element(total, ir.Constant(index, count - 1))
-            return builder.zext(last, ir.IntType(_WORD))
+            return after
 
         return types.intp(types.intp, types.intp), generate
 
