@@ -7,19 +7,21 @@ and numpy's arithmetic run outside of Python's lock, so threads do.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from mavfer.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ClipSource", "Loader"]
+__all__ = ["ClipOrder", "ClipSource", "Loader", "empty_array"]
 
 Batch = dict[str, Any]
 
@@ -29,6 +31,8 @@ class ClipSource(Protocol):
 
     seed: int
 
+    def __len__(self) -> int: ...
+
     def order(self, epoch: int, *, shuffle: bool) -> NDArray[np.int64]:
         """Numbers of all clips as an epoch goes through them (N,)."""
 
@@ -37,6 +41,47 @@ class ClipSource(Protocol):
 
     def read_into(self, index: int, batch: Batch, place: int, *, epoch: int) -> None:
         """Writes one clip, as it is in `epoch`, into row `place` of a batch."""
+
+
+class ClipOrder:
+    """Numbers of clips in the order of (seed, epoch): a sampler for torch's DataLoader.
+
+    It counts what it has handed out, and a DataLoader with workers asks ahead of what was trained
+    on: give `state_dict` the number of clips that are done.
+    """
+
+    def __init__(self, clips: ClipSource, *, shuffle: bool, rank: int, world_size: int) -> None:
+        _require_rank(rank, world_size)
+        self.clips = clips
+        self.shuffle = shuffle
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self._begin = 0
+
+    def __len__(self) -> int:
+        return len(range(self._begin + self.rank, len(self.clips), self.world_size))
+
+    def __iter__(self) -> Iterator[int]:
+        order = self.clips.order(self.epoch, shuffle=self.shuffle)[self._begin :]
+        return iter(order[self.rank :: self.world_size].tolist())
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the epoch, from its beginning; clips with random starts need it told too."""
+        self.epoch, self._begin = epoch, 0
+
+    def state_dict(self, done: int) -> dict[str, int]:
+        """Where the sampler stands once this process is done with `done` clips of the epoch."""
+        position = self._begin + done * self.world_size
+        return {"seed": self.clips.seed, "epoch": self.epoch, "position": position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Lets the next loop go on from where `state` was taken; a loader's state serves as well.
+
+        Raises:
+            CommandError: The state belongs to clips with another seed.
+        """
+        _require_seed(state, self.clips.seed)
+        self.epoch, self._begin = state["epoch"], state["position"]
 
 
 class Loader:
@@ -63,9 +108,7 @@ class Loader:
             if value < lowest:
                 message = f"loader: {name} is {value}, must be {lowest} or more"
                 raise CommandError(message)
-        if not 0 <= rank < world_size:
-            message = f"loader: rank {rank} of world_size {world_size}"
-            raise CommandError(message)
+        _require_rank(rank, world_size)
         self.clips = clips
         self.batch_size, self.threads, self.prefetch = batch_size, threads, prefetch
         self.shuffle, self.drop_last = shuffle, drop_last
@@ -104,9 +147,7 @@ class Loader:
         Raises:
             CommandError: The state belongs to clips with another seed.
         """
-        if state["seed"] != self.clips.seed:
-            message = f"loader: state of seed {state['seed']}, the clips have {self.clips.seed}"
-            raise CommandError(message)
+        _require_seed(state, self.clips.seed)
         self.epoch = state["epoch"]
         self._resume_at = self._position = state["position"]
 
@@ -170,3 +211,28 @@ def _shortened(batch: Batch, count: int) -> Batch:
         key: _shortened(value, count) if isinstance(value, dict) else value[:count]
         for key, value in batch.items()
     }
+
+
+def empty_array(shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """Zeros for a batch; pinned, so that copies to the GPU run beside, where torch has one.
+
+    torch is asked only where the program has imported it.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        kind = getattr(torch, dtype)
+        pinned: NDArray[Any] = torch.zeros(shape, dtype=kind, pin_memory=True).numpy()
+        return pinned
+    return np.zeros(shape, dtype)
+
+
+def _require_rank(rank: int, world_size: int) -> None:
+    if not 0 <= rank < world_size:
+        message = f"loader: rank {rank} of world_size {world_size}"
+        raise CommandError(message)
+
+
+def _require_seed(state: dict[str, int], seed: int) -> None:
+    if state["seed"] != seed:
+        message = f"loader: state of seed {state['seed']}, the clips have {seed}"
+        raise CommandError(message)

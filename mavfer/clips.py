@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 
-from mavfer.batches import Loader
+from mavfer.batches import ClipOrder, Loader, empty_array
+from mavfer.clip_grid import Start, lay_grid, shuffled
 from mavfer.errors import CommandError, InvalidArray, NotFound
+from mavfer.files import memory_bytes
 from mavfer.streams import STREAMS
+from mavfer.views import VIEWS, require_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from mavfer.clip_grid import Grid
     from mavfer.recordings import Recording
+    from mavfer.streams import StreamName
+    from mavfer.views import ViewName
 
-__all__ = ["Clips", "Missing", "Start"]
+__all__ = ["Cache", "Clips", "Layout", "Missing", "Start"]
 
-Start = Literal["grid", "random", "group"]
+Cache = Literal["none", "ram"]
+Layout = Literal["THWC", "CTHW"]
 Missing = Literal["mask", "drop"]
-
-_BITS: Final = 64
-# Streams of random numbers that never meet: the fourth word of Philox's counter.
-_FOR_STARTS: Final = 0
-_FOR_ORDER: Final = 1
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """The clips of one session: cell k begins at frame k * hop."""
-
-    recording: Recording
-    cells: int
-    last_start: int
 
 
 class Clips:
@@ -44,7 +36,9 @@ class Clips:
     Indexing gives a dict: color (T, H, W, 3) uint8, depth (T, H, W) uint16 in millimetres, thermal
     (T, H, W) uint16 in centikelvin; valid, per stream (T,) bool; one float32 (T,) per dimension
     (arousal, valence) and label_valid (T,), unless the study was loaded without labels; expression
-    (T,) int64 where the study has classes; time_seconds (T,); session, subject, start.
+    (T,) int64 where the study has classes; time_seconds (T,); session, subject, start; and one
+    float32 (T, H, W) for every view asked for, NaN where nothing was measured. With the layout
+    "CTHW" channels come first: color (3, T, H, W), all others (1, T, H, W).
 
     Sessions shorter than a clip give none. Stills give clips of one frame, whatever was asked for.
     """
@@ -59,10 +53,16 @@ class Clips:
         start: Start = "grid",
         missing: Missing = "mask",
         seed: int = 0,
+        min_valid: float = 0.0,
+        views: Sequence[ViewName] = (),
+        layout: Layout = "THWC",
+        cache: Cache = "none",
         has_labels: bool = True,
         has_expression: bool = False,
     ) -> None:
-        _require_options(length, stride, hop, start, missing)
+        _require_numbers(length, stride, hop, min_valid)
+        _require_choices(start=(start, Start), missing=(missing, Missing))
+        _require_choices(layout=(layout, Layout), cache=(cache, Cache))
         if recordings and all(recording.kind == "stills" for recording in recordings):
             length = stride = hop = 1
         self.length, self.stride, self.hop = length, stride, hop
@@ -70,7 +70,10 @@ class Clips:
         self.seed = seed
         self.epoch = 0
         self.has_labels, self.has_expression = has_labels, has_expression
+        self.min_valid = min_valid
         self.modalities = recordings[0].modalities if recordings else ()
+        require_views(views, self.modalities)
+        self.views, self.layout, self.cache = tuple(views), layout, cache
         self.span = (length - 1) * stride + 1
         """Frames from a clip's first to its last."""
         used = [
@@ -78,15 +81,12 @@ class Clips:
             for r in recordings
             if missing == "mask" or r.info["streams"].keys() >= {*r.modalities}
         ]
-        self._grids = [g for g in map(self._grid, used) if g.cells > 0]
+        self._grids = [grid for grid in map(self._grid, used) if len(grid)]
         if not self._grids:
-            longest = max((len(r) for r in used), default=0)
-            message = (
-                f"no clip of {self.span} frames fits into {len(used)} sessions "
-                f"(longest: {longest} frames). Ask for shorter clips, or other sessions"
-            )
-            raise NotFound(message)
-        self._ends = np.cumsum([grid.cells for grid in self._grids])
+            raise NotFound(self._nothing_fits(used))
+        self._ends = np.cumsum([len(grid) for grid in self._grids])
+        if cache == "ram":
+            _hold([grid.recording for grid in self._grids])
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -118,17 +118,24 @@ class Clips:
         index %= len(self)
         number = int(np.searchsorted(self._ends, index, side="right"))
         grid = self._grids[number]
-        cell = index - int(self._ends[number]) + grid.cells
-        first = self._first_frame(index, cell, grid, self.epoch if epoch is None else epoch)
+        first = grid.first_frame(
+            index - int(self._ends[number]) + len(grid),
+            self.start,
+            seed=self.seed,
+            epoch=self.epoch if epoch is None else epoch,
+            index=index,
+        )
         return grid.recording, range(first, first + self.span, self.stride)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         recording, rows = self.locate(index)
         recording.shard.will_need(rows)
-        pixels: dict[str, Any] = {
-            name: recording.stream(name).read(rows) for name in self.modalities
-        }
-        return {**pixels, **self._columns(recording, rows)}
+        clip: dict[str, Any] = {name: recording.stream(name).read(rows) for name in self.modalities}
+        for name in self.views:
+            clip[name] = recording.view(name).of(clip[VIEWS[name].stream], rows)
+        if self.layout == "CTHW":
+            clip = {name: np.ascontiguousarray(_channels_first(a)) for name, a in clip.items()}
+        return {**clip, **self._columns(recording, rows)}
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Many clips, read in the order in which they lie on disk."""
@@ -140,8 +147,15 @@ class Clips:
         """Numbers of all clips as an epoch goes through them (N,)."""
         if not shuffle:
             return np.arange(len(self))
-        keys = _philox(self.seed, epoch, 0, _FOR_ORDER).random_raw(len(self))
-        return np.argsort(keys, kind="stable")
+        return shuffled(len(self), seed=self.seed, epoch=epoch)
+
+    def sampler(self, shuffle: bool = True, rank: int = 0, world_size: int = 1) -> ClipOrder:
+        """The same order for a DataLoader of torch: `DataLoader(clips, sampler=clips.sampler())`.
+
+        Raises:
+            CommandError: There is no such rank.
+        """
+        return ClipOrder(self, shuffle=shuffle, rank=rank, world_size=world_size)
 
     def loader(  # noqa: PLR0917 (the contract's order)
         self,
@@ -194,9 +208,10 @@ class Clips:
         size = self._grids[0].recording.crop_size
         shape = (count, self.length)
         batch: dict[str, Any] = {
-            name: np.zeros((*shape, *STREAMS[name].frame_shape(*size)), STREAMS[name].dtype)
+            name: empty_array(*self._batch_array(count, STREAMS[name].frame_shape(*size), name))
             for name in self.modalities
         }
+        batch |= {name: empty_array(*self._batch_array(count, size, name)) for name in self.views}
         columns = self._columns(*self.locate(0))
         for key, value in columns.items():
             if key == "valid":
@@ -215,7 +230,11 @@ class Clips:
         recording, rows = self.locate(index, epoch=epoch)
         recording.shard.will_need(rows)
         for name in self.modalities:
-            recording.stream(name).read(rows, batch[name][place])
+            pixels = self._read_stream(recording, rows, name, batch[name][place])
+            for view in self.views:
+                if VIEWS[view].stream == name:
+                    values = recording.view(view).of(pixels, rows)
+                    batch[view][place] = self._in_layout(values)
         for key, value in self._columns(recording, rows).items():
             if key == "valid":
                 for name in self.modalities:
@@ -223,33 +242,59 @@ class Clips:
             else:
                 batch[key][place] = value
 
-    def _grid(self, recording: Recording) -> _Grid:
+    def _read_stream(
+        self, recording: Recording, rows: range, name: StreamName, out: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Reads one stream of a clip into its place and answers it with time on the first axis."""
+        frames = recording.stream(name)
+        if self.layout == "THWC":
+            return frames.read(rows, out)
+        if STREAMS[name].channels == 1:
+            return frames.read(rows, out[0])
+        pixels = frames.read(rows)
+        out[...] = _channels_first(pixels)
+        return pixels
+
+    def _in_layout(self, frames: NDArray[Any]) -> NDArray[Any]:
+        return frames if self.layout == "THWC" else _channels_first(frames)
+
+    def _batch_array(
+        self, count: int, frame: tuple[int, ...], name: str
+    ) -> tuple[tuple[int, ...], str]:
+        """Shape and type of a stream or view of a batch."""
+        dtype = STREAMS[name].dtype if name in STREAMS else "float32"
+        if self.layout == "THWC":
+            return (count, self.length, *frame), dtype
+        height, width, channels = (*frame, 1)[:3]
+        return (count, channels, self.length, height, width), dtype
+
+    def _grid(self, recording: Recording) -> Grid:
         if recording.kind == "stills" and self.length > 1:
             message = (
                 f"session {recording.session} holds stills, others hold video. "
                 f"Select one of them: ds.select(\"kind == 'stills'\")"
             )
             raise CommandError(message)
-        last_start = len(recording) - self.span
-        return _Grid(recording, max(last_start // self.hop + 1, 0), last_start)
+        return lay_grid(
+            recording,
+            span=self.span,
+            stride=self.stride,
+            hop=self.hop,
+            start=self.start,
+            min_valid=self.min_valid,
+        )
 
-    def _first_frame(self, index: int, cell: int, grid: _Grid, epoch: int) -> int:
-        """Where a clip starts; random starts stay within the clip's own cell of the grid.
-
-        So every frame can start a clip, and an epoch covers each session evenly.
-        """
-        begin = cell * self.hop
-        if self.start == "grid":
-            return begin
-        width = min(self.hop, grid.last_start - begin + 1)
-        draw = int(_philox(self.seed, epoch, index, _FOR_STARTS).random_raw())
-        if self.start == "random":
-            return begin + (draw * width >> _BITS)
-        size = int(grid.recording.info["group_size"])
-        first_group, end_group = -(-begin // size), -(-(begin + width) // size)
-        if first_group == end_group:
-            return begin // size * size
-        return (first_group + (draw * (end_group - first_group) >> _BITS)) * size
+    def _nothing_fits(self, used: Sequence[Recording]) -> str:
+        longest = max((len(r) for r in used), default=0)
+        if longest >= self.span:
+            return (
+                f"no clip of {self.span} frames has {self.min_valid:.0%} of them with a face. "
+                f"Ask for a smaller min_valid, or other sessions"
+            )
+        return (
+            f"no clip of {self.span} frames fits into {len(used)} sessions "
+            f"(longest: {longest} frames). Ask for shorter clips, or other sessions"
+        )
 
     def _columns(self, recording: Recording, rows: range) -> dict[str, Any]:
         """All but the pixels."""
@@ -269,22 +314,41 @@ class Clips:
         return columns
 
 
-def _philox(seed: int, epoch: int, index: int, purpose: int) -> np.random.Philox:
-    """Random bits that depend on these numbers alone (Salmon et al. 2011, Philox4x64-10)."""
-    key = np.array([seed % 2**_BITS, epoch % 2**_BITS], np.uint64)
-    counter = np.array([0, index, 0, purpose], np.uint64)
-    return np.random.Philox(key=key, counter=counter)
+def _channels_first(frames: NDArray[Any]) -> NDArray[Any]:
+    """(T, H, W, C) or (T, H, W) as (C, T, H, W); a view, nothing is copied."""
+    return np.moveaxis(frames, -1, 0) if frames.ndim > 3 else frames[None]  # noqa: PLR2004
 
 
-def _require_options(length: int, stride: int, hop: int, start: str, missing: str) -> None:
+def _hold(recordings: Sequence[Recording]) -> None:
+    """Lets shards stay in memory once they are read.
+
+    Raises:
+        CommandError: They are larger than the machine's memory.
+    """
+    needed = sum(int(recording.info["size"]) for recording in recordings)
+    there = memory_bytes()
+    if there is not None and needed > there:
+        message = (
+            f"cache='ram': the shards have {needed / 1e9:.1f} GB, this machine has "
+            f"{there / 1e9:.1f} GB of memory. Select fewer sessions, or leave cache out"
+        )
+        raise CommandError(message)
+    for recording in recordings:
+        recording.shard.is_held = True
+
+
+def _require_numbers(length: int, stride: int, hop: int, min_valid: float) -> None:
     for name, value in (("length", length), ("stride", stride), ("hop", hop)):
         if value < 1:
             message = f"clips: {name} is {value}, must be 1 or more"
             raise CommandError(message)
-    for name, given, choices in (
-        ("start", start, get_args(Start)),
-        ("missing", missing, get_args(Missing)),
-    ):
-        if given not in choices:
-            message = f"clips: {name} is {given!r}. Choose one of {', '.join(choices)}"
+    if not 0 <= min_valid <= 1:
+        message = f"clips: min_valid is {min_valid}, must be a share between 0 and 1"
+        raise CommandError(message)
+
+
+def _require_choices(**options: tuple[str, Any]) -> None:
+    for name, (given, choices) in options.items():
+        if given not in get_args(choices):
+            message = f"clips: {name} is {given!r}. Choose one of {', '.join(get_args(choices))}"
             raise CommandError(message)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from mavfer.clips import Missing, Start
+    from mavfer.clips import Cache, Layout, Missing, Start
+    from mavfer.views import ViewName
 
 __all__ = ["Dataset", "Recording", "load"]
 
@@ -234,6 +235,11 @@ class Dataset:
         start: Start = "grid",
         missing: Missing = "mask",
         seed: int = 0,
+        *,
+        min_valid: float = 0.0,
+        views: Sequence[ViewName] = (),
+        layout: Layout = "THWC",
+        cache: Cache = "none",
     ) -> Clips:
         """Clips of `length` frames.
 
@@ -246,9 +252,13 @@ class Dataset:
             missing: "mask" gives zeros and `valid` False for a stream that a session lacks; "drop"
                 leaves such sessions out.
             seed: Of starts and order.
+            min_valid: Least share of a clip's frames whose face was found or carried.
+            views: Some of "depth_mm", "depth_relative", "thermal_celsius", beside the raw pixels.
+            layout: "CTHW" puts channels first: color (3, T, H, W), depth and thermal (1, T, H, W).
+            cache: "ram" keeps the compressed bytes of shards once they were read; for slow disks.
 
         Raises:
-            NotFound: No session is long enough.
+            NotFound: No session is long enough, or valid enough.
             CommandError: A number or name makes no sense.
         """
         return Clips(
@@ -259,6 +269,10 @@ class Dataset:
             start=start,
             missing=missing,
             seed=seed,
+            min_valid=min_valid,
+            views=views,
+            layout=layout,
+            cache=cache,
             has_labels=self.labels is not None,
             has_expression=bool(self.study.document["expression_classes"]),
         )

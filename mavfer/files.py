@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "locked",
+    "memory_bytes",
     "read_csv",
     "read_json",
     "read_jsonl",
@@ -197,3 +198,11 @@ def _lock_handle(descriptor: int) -> None:
         import fcntl
 
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def memory_bytes() -> int | None:
+    """Memory of this machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mavfer.errors import InvalidArray, NotFound
+from mavfer.errors import NotFound
+from mavfer.lazy_frames import Frames, ViewedFrames
 from mavfer.streams import STREAMS, StreamName
 from mavfer.study.labels import LabelTable, empty_label, read_label
 from mavfer.study.ratings import rating_at, read_latest_rating
 from mavfer.study.shards import CARRIED, VALID_BITS, Shard, usable_rows
+from mavfer.views import VIEWS, ViewName, nose_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,86 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from mavfer.study.pixels import Pixels
     from mavfer.study.study import Study
 
 __all__ = ["RATER_PREFIX", "Frames", "Recording"]
 
 RATER_PREFIX = "rater:"
 """Begins the name of a label that is one rater's own trace."""
-
-
-class Frames:
-    """All frames of one stream; a frame is read when it is asked for.
-
-    Indexes like an array: `frames[7]`, `frames[10:42]`, `frames[::-2]`, `frames[[1, 5, 9]]`, and
-    further axes after a comma. A stream that the session lacks is zeros.
-    """
-
-    def __init__(
-        self, shard: Shard, stream: StreamName, count: int, size: tuple[int, int], is_there: bool
-    ) -> None:
-        self.stream = stream
-        self.dtype = np.dtype(STREAMS[stream].dtype)
-        self.shape: tuple[int, ...] = (count, *STREAMS[stream].frame_shape(*size))
-        self.is_there = is_there
-        self._shard = shard
-
-    def __repr__(self) -> str:
-        absent = "" if self.is_there else ", absent (zeros)"
-        return f"<{self.stream} {self.dtype} {self.shape}{absent}>"
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[:], dtype=dtype)
-
-    def __getitem__(self, key: Any) -> Any:
-        rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
-        if isinstance(rows, slice):
-            frames = self.read(range(*rows.indices(len(self))))
-        elif isinstance(rows, int | np.integer):
-            row = self._row(rows)
-            frame = self.read(range(row, row + 1))[0]
-            return frame[rest] if rest else frame
-        else:
-            frames = self._pick(np.asarray(rows))
-        return frames[(slice(None), *rest)] if rest else frames
-
-    def read(self, rows: range, out: Pixels | None = None) -> Pixels:
-        """Pixels of the frames `rows`, written into `out` where it is given."""
-        if self.is_there:
-            return self._shard.read(self.stream, rows, out)
-        if out is None:
-            out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        out[...] = 0
-        return out
-
-    def _row(self, key: int | np.integer[Any]) -> int:
-        row = int(key)
-        if not -len(self) <= row < len(self):
-            message = f"frame {row} of a session with {len(self)} frames"
-            raise IndexError(message)
-        return row % len(self)
-
-    def _pick(self, rows: NDArray[Any]) -> Pixels:
-        """Single frames by a list of numbers or a mask."""
-        if rows.dtype == bool and rows.shape == (len(self),):
-            rows = np.flatnonzero(rows)
-        if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
-            message = "frames are chosen by a number, a slice, a list of numbers or a mask (T,)"
-            raise InvalidArray(message)
-        picked = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        for position, row in enumerate(rows):
-            number = self._row(row)
-            self.read(range(number, number + 1), picked[position : position + 1])
-        return picked
 
 
 class Recording:
@@ -167,6 +95,35 @@ class Recording:
         """The frames of a stream by its name."""
         is_there = name in self.info["streams"]
         return Frames(self.shard, name, len(self), self.crop_size, is_there)
+
+    # Views: computed, beside the raw pixels.
+
+    @property
+    def depth_mm(self) -> ViewedFrames:
+        """Depth in millimetres, float32 (T, H, W), NaN where nothing was measured."""
+        return self.view("depth_mm")
+
+    @property
+    def depth_relative(self) -> ViewedFrames:
+        """Millimetres behind the plane through the nose that faces the camera, float32 (T, H, W).
+
+        The nose's depth is the median in a window around its tip, frame by frame; ours.
+        """
+        return self.view("depth_relative")
+
+    @property
+    def thermal_celsius(self) -> ViewedFrames:
+        """Degrees Celsius, float32 (T, H, W), NaN where nothing was measured."""
+        return self.view("thermal_celsius")
+
+    def view(self, name: ViewName) -> ViewedFrames:
+        """A view by its name."""
+        return ViewedFrames(name, self.stream(VIEWS[name].stream), self._nose_places)
+
+    def _nose_places(self) -> NDArray[np.float32]:
+        if "noses" not in self._columns:
+            self._columns["noses"] = nose_places(self.landmarks, self.crop_matrix)
+        return self._columns["noses"]
 
     # Per frame, as measured.
 

@@ -7,6 +7,7 @@ carried into forked or spawned processes.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -40,6 +41,8 @@ CARRIED: Final = 8
 _SPARSE_BYTES: Final = 1 << 20
 """Foreign bytes that are read along rather than reading frame by frame; HDF5 may place a small
 chunk in a hole far from its group."""
+
+_HELD_STEP: Final = 1 << 22
 
 _MENDING: Final = "Restore the shard from a copy, or delete it and run mavfer preprocess"
 
@@ -77,13 +80,21 @@ class Shard:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.is_held = False
+        """Keep the file's bytes in memory from the first read on."""
         self._contents: _Contents | None = None
+        self._held: memoryview | None = None
+        self._holding = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Shard({str(self.path)!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_contents": None}
+        return {"path": self.path, "is_held": self.is_held}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]  # locks and bytes do not travel
+        self.is_held = state["is_held"]
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -138,7 +149,7 @@ class Shard:
 
     def will_need(self, rows: range) -> None:
         """Asks the system to start reading these frames of all streams (they lie side by side)."""
-        if not rows:
+        if not rows or self._held is not None:
             return
         first = min(rows[0], rows[-1]) // self.group_size * self.group_size
         last = max(rows[0], rows[-1])
@@ -246,7 +257,10 @@ class Shard:
         start = min(offset for offset, _, _ in table)
         end = max(offset + length for offset, length, _ in table)
         identity = self._opened().identity
-        if end - start > _SPARSE_BYTES + sum(length for _, length, _ in table):
+        if self.is_held:
+            whole = self._all_bytes(identity)
+            chunks = [whole[offset : offset + length] for offset, length, _ in table]
+        elif end - start > _SPARSE_BYTES + sum(length for _, length, _ in table):
             chunks = [memoryview(bytes(read_bytes(self.path, identity, o, n))) for o, n, _ in table]
         else:
             block = read_bytes(self.path, identity, start, end - start)
@@ -257,6 +271,15 @@ class Shard:
                 message = f"{where}: the bytes changed since they were written. {_MENDING}"
                 raise ChecksumMismatch(message)
         return chunks
+
+    def _all_bytes(self, identity: FileIdentity) -> memoryview:
+        """The whole file, read once."""
+        with self._holding:
+            if self._held is None:
+                self._held = memoryview(
+                    bytearray(read_bytes(self.path, identity, 0, identity.size))
+                )
+        return self._held
 
     def _where(self, stream: StreamName, row: int) -> str:
         offset = int(self.streams[stream].table["offset"][row])
