@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mavfer
-from mavfer.errors import ChecksumMismatch, CommandError, InvalidArray, NotFound
+from mavfer.errors import ChecksumMismatch, CommandError, InvalidArray, InvalidFile, NotFound
 
 # What seed 7 gave in epoch 2 when the order was laid down; published runs depend on it.
 ORDER = [17, 25, 1, 16, 9, 10, 3, 20]
@@ -290,6 +290,104 @@ def loader_threads():
     import threading
 
     return [t.name for t in threading.enumerate() if t.name.startswith("mavfer-clips")]
+
+
+def test_channels_come_first_where_asked(shared):
+    plain = shared.clips(length=6, hop=6, views=("thermal_celsius",))
+    first = shared.clips(length=6, hop=6, views=("thermal_celsius",), layout="CTHW")
+    batch = next(iter(first.loader(batch_size=4, shuffle=False)))
+    for index in range(4):
+        expected, clip = plain[index], first[index]
+
+        np.testing.assert_array_equal(clip["color"], np.moveaxis(expected["color"], -1, 0))
+        assert clip["color"].flags.c_contiguous
+        for name in ("depth", "thermal", "thermal_celsius"):
+            np.testing.assert_array_equal(clip[name], expected[name][None])
+        for name in ("color", "depth", "thermal", "thermal_celsius"):
+            np.testing.assert_array_equal(batch[name][index], clip[name])
+            assert batch[name].flags.c_contiguous
+    with pytest.raises(CommandError, match=r"layout is 'HWC'. Choose one of THWC, CTHW"):
+        shared.clips(layout="HWC")
+
+
+def test_shards_held_in_memory_are_read_once(study, monkeypatch):
+    from mavfer.study import shards
+
+    ds = mavfer.load(study.root, labels=None)
+    expected = digest(ds.clips(length=8, hop=4).loader())
+    read = []
+    original = shards.read_bytes
+    monkeypatch.setattr(shards, "read_bytes", lambda *a: read.append(a) or original(*a))
+    held = mavfer.load(study.root, labels=None).clips(length=8, hop=4, cache="ram")
+    first = digest(held.loader())
+    held.set_epoch(0)
+    times = len(read)
+    again = held.loader()
+
+    assert first == digest(again) == expected
+    assert times == len(read) == 3  # one for each session, none in the second epoch
+    assert digest(pickle.loads(pickle.dumps(held)).loader()) == expected
+
+
+def test_a_cache_larger_than_the_machine_is_refused(shared, monkeypatch):
+    monkeypatch.setattr("mavfer.clips.memory_bytes", lambda: 1000)
+
+    with pytest.raises(
+        CommandError, match=r"cache='ram': the shards have 0.0 GB, this machine has"
+    ):
+        shared.clips(cache="ram")
+
+
+def test_a_replaced_shard_is_noticed_also_where_bytes_are_held(study, shard_factory):
+    ds = mavfer.load(study.root, labels=None)
+    clips = ds.clips(length=8, hop=8, cache="ram")
+    table = ds["S01-001"].shard.streams["color"].table
+    path = study.shard_path("S01-001")
+    with path.open("r+b") as file:
+        file.seek(int(table["offset"][3]) + 5)
+        file.write(b"\xff\x00\xff")
+
+    with pytest.raises(InvalidFile, match="changed since"):
+        clips[0]
+
+
+@pytest.mark.parametrize(("workers", "world_size"), [(0, 1), (2, 1), (1, 2)])
+def test_a_sampler_gives_torch_the_order_of_the_loader(shared, workers, world_size):
+    data = pytest.importorskip("torch.utils.data", reason="torch is not installed")
+    clips = shared.clips(length=8, hop=4, start="random", seed=5).set_epoch(3)
+    loader = clips.loader(batch_size=4)
+    loader.set_epoch(3)
+    expected = [int(start) for batch in loader for start in batch["start"]]
+    for rank in range(world_size):
+        sampler = clips.sampler(rank=rank, world_size=world_size)
+        sampler.set_epoch(3)
+        batches = data.DataLoader(clips, batch_size=4, sampler=sampler, num_workers=workers)
+        found = [int(start) for batch in batches for start in batch["start"]]
+
+        assert found == expected[rank::world_size]
+        assert len(sampler) == len(found)
+        resumed = clips.sampler(rank=rank, world_size=world_size)
+        resumed.load_state_dict(sampler.state_dict(done=5))
+        assert list(resumed) == list(sampler)[5:]
+        assert len(resumed) == len(found) - 5
+
+
+def test_batches_are_pinned_where_torch_has_a_gpu(shared, monkeypatch):
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    asked = []
+    zeros = torch.zeros
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch, "zeros", lambda *a, pin_memory, **k: asked.append(pin_memory) or zeros(*a, **k)
+    )
+    clips = shared.clips(length=8, hop=4, views=("depth_mm",))
+    batch = clips.empty_batch(2)
+
+    assert asked == [True] * 4
+    assert batch["thermal"].dtype == np.uint16
+    assert batch["depth_mm"].dtype == np.float32
+    clips.read_into(0, batch, 1)
+    np.testing.assert_array_equal(batch["color"][1], clips[0]["color"])
 
 
 # Other processes.
