@@ -12,7 +12,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libusb-1.0-0 chromium
 
 DEMO_EXTRAS := all
 TEST_EXTRAS := all,dev
-EXTRAS := record preprocess models annotate train plot demo
+EXTRAS := record preprocess models annotate train fast plot demo
 
 OUT ?= demo-study
 

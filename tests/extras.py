@@ -20,6 +20,7 @@ UNLOCKS = {
     "models": "from mavfer.vision.landmark_model import find_landmark_model as f; f()",
     "annotate": "import flask, sqlalchemy",
     "train": "import torch, sklearn, safetensors",
+    "fast": "import numba, isal, mavfer.study.kernels.frames",
     "plot": "import matplotlib, mavfer.showing.picture",
     "demo": "import skimage, matplotlib",
 }
