@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["PatientFile", "patient_hdf5"]
+__all__ = ["PatientFile", "disk_error", "patient_hdf5"]
 
 _BOUNDS: Final = ("earliest", "v108")
-"""As shards are written, so that every HDF5 since 1.8 reads them."""
+"""Every HDF5 since 1.8 reads such files, also where the writer was killed after a flush."""
 
 
 class PatientFile:
@@ -76,34 +76,39 @@ class PatientFile:
 
 
 @contextmanager
-def patient_hdf5(path: Path, *, is_new: bool) -> Iterator[tuple[h5py.File, PatientFile]]:
+def patient_hdf5(
+    path: Path, *, is_new: bool, becomes: Path | None = None
+) -> Iterator[tuple[h5py.File, PatientFile]]:
     """Hands out an HDF5 file to write into, and the file below it, whose `error` ends long work.
 
     Args:
         path: The file.
         is_new: Make it; nothing is there yet.
+        becomes: The name that it takes when it is whole, for messages.
 
     Raises:
         DataError: The disk is full or fails, or a new file is there already. The file must not be
             used then.
     """
+    shown = becomes or path
     forget(path)
     try:
         disk = PatientFile(path, is_new=is_new)
     except OSError as error:
-        raise _disk_error(path, error) from error
+        raise disk_error(shown, error) from error
     try:
         with h5py.File(disk, "w" if is_new else "r+", libver=_BOUNDS, rdcc_nbytes=0) as file:
             yield file, disk
     except (OSError, RuntimeError) as error:
-        raise _disk_error(path, disk.error or error) from error
+        raise disk_error(shown, disk.error or error) from error
     finally:
         disk.close()
     if disk.error is not None:
-        raise _disk_error(path, disk.error)
+        raise disk_error(shown, disk.error)
 
 
-def _disk_error(path: Path, error: Exception) -> DataError:
+def disk_error(path: Path, error: Exception) -> DataError:
+    """What to raise where `path` could not be written."""
     number = error.errno if isinstance(error, OSError) else None
     reason = os.strerror(number) if number else " ".join(str(error).split())
     return DataError(f"{path}: cannot be written ({reason}). Free space, then run again")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import h5py
@@ -14,12 +13,13 @@ from mavfer.errors import DataError, InvalidArray, InvalidFile
 from mavfer.files import replacing
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.descriptors import forget
+from mavfer.study.patient_file import PatientFile, disk_error, patient_hdf5
 from mavfer.study.shard_header import ShardHeader
 from mavfer.study.shard_streams import MaskWriter, StreamWriter
 from mavfer.study.shards import Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardHeader", "ShardWriter"]
 
-# Without a chunk cache a full disk fails in the call that writes; with one it fails while HDF5
-# closes the file, which can end the process.
-_FILE_OPTIONS: Final[dict[str, Any]] = {"libver": ("earliest", "v108"), "rdcc_nbytes": 0}
 _COLUMN_CHUNK_BYTES: Final = 1 << 20
 
 
@@ -47,9 +44,10 @@ class ShardWriter:
     def __init__(self, path: Path, header: ShardHeader) -> None:
         self.path = path
         self.header = header
-        self._stack = ExitStack()
         self._part = path  # until the block is entered
-        self._file: h5py.File | None = None
+        self._renaming = ExitStack()
+        self._writing = ExitStack()
+        self._open: tuple[h5py.File, PatientFile] | None = None
         self._streams: dict[StreamName, StreamWriter] = {}
         self._masks: dict[StreamName, StreamWriter] = {}
         self._is_finished = False
@@ -58,10 +56,12 @@ class ShardWriter:
         with ExitStack() as stack:
             try:
                 self._part = stack.enter_context(replacing(self.path))
-                self._file = h5py.File(self._part, "w", **_FILE_OPTIONS)
+                self._part.unlink(missing_ok=True)  # of a writer that was killed
             except OSError as error:
-                raise self._disk_error(error) from error
-            self._stack = stack.pop_all()
+                raise disk_error(self.path, error) from error
+            writing = patient_hdf5(self._part, is_new=True, becomes=self.path)
+            self._open = self._writing.enter_context(writing)
+            self._renaming = stack.pop_all()
         return self
 
     def __exit__(
@@ -70,14 +70,13 @@ class ShardWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._file is not None:
-            with suppress(OSError, RuntimeError):  # a full disk fails here once more
-                self._file.close()
+        with suppress(DataError):  # a full disk is told once more
+            self._writing.close()
         if error is None and not self._is_finished:
             error = RuntimeError(f"{self.path}: finish() was not called; nothing is written")
-            self._stack.__exit__(type(error), error, None)
+            self._renaming.__exit__(type(error), error, None)
             raise error
-        self._stack.__exit__(kind, error, trace)
+        self._renaming.__exit__(kind, error, trace)
 
     @property
     def frames(self) -> int:
@@ -147,15 +146,13 @@ class ShardWriter:
                 raise InvalidArray(message)
         if self.frames % self.header.group_size:
             self._write_group()
-        try:
-            self._write_rest(columns)
-        except (OSError, RuntimeError) as error:
-            raise self._disk_error(error) from error
+        with self._telling() as file:
+            self._write_rest(file, columns)
+        self._writing.close()
         self._read_back()
         self._is_finished = True
 
-    def _write_rest(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        file = self._opened()
+    def _write_rest(self, file: h5py.File, columns: Mapping[str, NDArray[Any]]) -> None:
         file.attrs["frames"] = self.frames
         for key, value in self.header.attributes().items():
             file.attrs[key] = value
@@ -165,7 +162,6 @@ class ShardWriter:
             _write_column(file, name, np.asarray(column))
         for name, writer in self._streams.items():
             writer.write_index(file, name)
-        file.close()
 
     def _read_back(self) -> None:
         part = self._part
@@ -178,32 +174,33 @@ class ShardWriter:
             forget(part)
 
     def _create(self, pixels: Mapping[StreamName, Any], masks: Mapping[StreamName, Any]) -> None:
-        file, header = self._opened(), self.header
-        for name in STREAM_NAMES:
-            if name in pixels:
-                self._streams[name] = StreamWriter(file, name, pixels[name], header)
-        for name in masks:
-            self._masks[name] = MaskWriter(file, f"masks/{name}", masks[name], header)
+        with self._telling() as file:
+            for name in STREAM_NAMES:
+                if name in pixels:
+                    self._streams[name] = StreamWriter(file, name, pixels[name], self.header)
+            for name in masks:
+                self._masks[name] = MaskWriter(file, f"masks/{name}", masks[name], self.header)
 
     def _write_group(self) -> None:
         """Writes the group of every stream back to back, so that a clip is one stretch of bytes."""
-        try:
+        with self._telling() as file:
             for writer in (*self._streams.values(), *self._masks.values()):
                 writer.write_group()
-            self._opened().flush()
-        except (OSError, RuntimeError) as error:
-            raise self._disk_error(error) from error
+            file.flush()
 
-    def _opened(self) -> h5py.File:
-        if self._file is None:
+    @contextmanager
+    def _telling(self) -> Iterator[h5py.File]:
+        """Hands out the open file; a disk that failed by the end of the block is told."""
+        if self._open is None:
             message = "ShardWriter is used outside of its with block"
             raise RuntimeError(message)
-        return self._file
-
-    def _disk_error(self, error: Exception) -> DataError:
-        number = error.errno if isinstance(error, OSError) else None
-        reason = os.strerror(number) if number else " ".join(str(error).split())
-        return DataError(f"{self.path}: cannot be written ({reason}). Free space, then run again")
+        file, disk = self._open
+        try:
+            yield file
+        except (OSError, RuntimeError) as error:
+            raise disk_error(self.path, disk.error or error) from error
+        if disk.error is not None:
+            raise disk_error(self.path, disk.error)
 
     def _require_shapes(
         self, pixels: Mapping[StreamName, Any], masks: Mapping[StreamName, Any]
