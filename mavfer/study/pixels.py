@@ -21,6 +21,7 @@ Where numba is installed, `kernels` does the same three times faster; without it
 from __future__ import annotations
 
 import threading
+import warnings
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
@@ -282,8 +283,15 @@ def _compiled() -> ModuleType | None:
     """The compiled loops, where numba is installed."""
     if find_spec("numba") is None:
         return None
-    from mavfer.study.kernels import frames
-
+    try:
+        from mavfer.study.kernels import frames
+    except RuntimeError as error:  # numba finds no folder that it may write to
+        warnings.warn(
+            f"shards are read by numpy, three times slower: {error}. "
+            f"Set NUMBA_CACHE_DIR to a folder that may be written",
+            stacklevel=2,
+        )
+        return None
     return frames
 
 

@@ -57,7 +57,7 @@ _WORTHWHILE: Final = 5
 _SHIFT_TO_HASHED: Final = np.uint64(8 * (8 - _WORTHWHILE))
 _SPREAD: Final = np.uint64(0x9E3779B185EBCA87)
 """Knuth's multiplicative hash, 64 bits."""
-_DEPTH: Final = 8
+_DEPTH: Final = 4
 """Earlier places that are compared."""
 _PATIENCE: Final = 5
 """Failures (as a power of 2) after which the search takes longer steps."""

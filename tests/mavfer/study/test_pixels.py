@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -209,3 +212,23 @@ def test_bytes_that_are_no_chunk_are_refused():
 
     with pytest.raises((ValueError, RuntimeError), match=r"blosc|[Bb]uffer|header|bytes|size"):
         restore_frame(memoryview(b"\x02\x01nonsense" * 3), out, predictor=ROWS, previous=None)
+
+
+def test_without_a_folder_for_compiled_loops_numpy_reads_and_says_so(tmp_path):
+    script = """
+import os, sys, warnings
+os.environ.pop("HOME", None)
+from numba.core import caching
+def nowhere(self, *a): raise RuntimeError("cannot cache function: no locator available")
+caching.CacheImpl.__init__ = nowhere
+from mavfer.study import pixels
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    assert pixels._compiled() is None
+assert "Set NUMBA_CACHE_DIR to a folder that may be written" in str(told[-1].message), told
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
