@@ -40,7 +40,7 @@ def write_plain_copy(shard: Path, path: Path) -> None:
     with open_hdf5(shard) as source, patient_hdf5(path, is_new=True) as (file, disk):
         for key, value in source.attrs.items():
             file.attrs[key] = _CHANGED.get(key, value)
-        for name, first, frames in _pixels(source, Shard(shard)):
+        for name, first, frames in _pixels(Shard(shard)):
             if disk.error is not None:
                 raise disk.error
             pixels = file[name] if name in file else _plain_dataset(file, name, source[name])
@@ -60,16 +60,16 @@ def verify_plain_copy(path: Path) -> None:
         require_valid_hdf5(file, "plain", path)
 
 
-def _pixels(source: h5py.File, shard: Shard) -> Iterator[tuple[str, int, NDArray[Any]]]:
+def _pixels(shard: Shard) -> Iterator[tuple[str, int, NDArray[Any]]]:
     """Every group of frames of every stream and mask: dataset, first frame, pixels."""
-    firsts = range(0, shard.frames, shard.group_size)
+    size = shard.group_size
+    groups = [range(at, min(at + size, shard.frames)) for at in range(0, shard.frames, size)]
     for stream in shard.streams:
-        for first in firsts:
-            rows = range(first, min(first + shard.group_size, shard.frames))
-            yield stream, first, shard.read(stream, rows)
-    for name, mask in source.get("masks", {}).items():
-        for first in firsts:
-            yield f"masks/{name}", first, mask[first : first + shard.group_size]
+        for rows in groups:
+            yield stream, rows.start, shard.read(stream, rows)
+    for stream in shard.masks:
+        for rows in groups:
+            yield f"masks/{stream}", rows.start, shard.mask(stream, rows)
 
 
 def _plain_dataset(file: h5py.File, name: str, like: h5py.Dataset) -> h5py.Dataset:

@@ -11,6 +11,7 @@ from mavfer.study.pixels import BLOSC_FILTER, MASK_CODEC, NONE, compress, encode
 
 if TYPE_CHECKING:
     import h5py
+    from numpy.typing import NDArray
 
     from mavfer.study.pixels import Pixels, Profile
     from mavfer.study.shard_header import ShardHeader
@@ -63,6 +64,10 @@ class StreamWriter:
 
     def write_index(self, file: h5py.File, name: str) -> None:
         """Writes where each frame's bytes lie, their checksums and the predictors."""
+        self._write_places(file, f"index/{name}")
+        _write_checked(file, f"index/{name}_predictor", np.array(self._predictors, np.uint8))
+
+    def _write_places(self, file: h5py.File, name: str) -> None:
         table = np.zeros(self.frames, _INDEX_ROW)
         table["length"] = self._lengths
         table["crc32"] = self._crcs
@@ -71,8 +76,7 @@ class StreamWriter:
             table["offset"][chunk.chunk_offset[0]] = chunk.byte_offset
 
         self._dataset.id.chunk_iter(place)
-        file[f"index/{name}"] = table
-        file[f"index/{name}_predictor"] = np.array(self._predictors, np.uint8)
+        _write_checked(file, name, table)
 
     def _is_plain(self) -> bool:
         return self.profile == "raw"
@@ -84,8 +88,17 @@ class StreamWriter:
 class MaskWriter(StreamWriter):
     """The same for masks: a few bits that need no prediction and compress to nearly nothing."""
 
+    def write_index(self, file: h5py.File, name: str) -> None:
+        """Writes where each mask's bytes lie and their checksums."""
+        self._write_places(file, f"index/{name}_mask")
+
     def _is_plain(self) -> bool:
         return False
 
     def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
         return NONE, [compress(frame, MASK_CODEC) for frame in frames]
+
+
+def _write_checked(file: h5py.File, name: str, rows: NDArray[Any]) -> None:
+    """One chunk with HDF5's checksum: a changed byte of it would show other pixels."""
+    file.create_dataset(name, data=rows, chunks=rows.shape, fletcher32=True)

@@ -160,8 +160,9 @@ class ShardWriter:
             _write_document(file, name, document)
         for name, column in columns.items():
             _write_column(file, name, np.asarray(column))
-        for name, writer in self._streams.items():
-            writer.write_index(file, name)
+        for writers in (self._streams, self._masks):
+            for name, writer in writers.items():
+                writer.write_index(file, name)
 
     def _read_back(self) -> None:
         part = self._part
