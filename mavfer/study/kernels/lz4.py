@@ -52,8 +52,8 @@ _FARTHEST: Final = 65535
 _LAST_START: Final = 12
 _LAST_END: Final = 5
 
-_WORTHWHILE: Final = 5
-"""Bytes a match must have to be taken: one of four saves a byte and costs a jump."""
+_WORTHWHILE: Final = 6
+"""Bytes a match must have to be taken: one of four saves a byte and costs two jumps."""
 _SHIFT_TO_HASHED: Final = np.uint64(8 * (8 - _WORTHWHILE))
 _SPREAD: Final = np.uint64(0x9E3779B185EBCA87)
 """Knuth's multiplicative hash, 64 bits."""
