@@ -16,8 +16,11 @@ EXTRAS := record preprocess models annotate train fast plot demo
 
 OUT ?= demo-study
 
+# That run the tests, each some files at a time; 0 runs them in this one.
+PROCESSES ?= 2
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers check-docs pytest bench soak test-extras constraints clean
+.PHONY: help demo test lint types layers check-docs pytest bench soak test-extras test-pythons constraints clean
 
 help:  ## show what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,8 +40,11 @@ types: $(VENV)/.test
 layers: $(VENV)/.test
 	$(BIN)/lint-imports
 
+# The processes share the cores, so none starts threads of its own accord.
+pytest: export OMP_NUM_THREADS := 1
+pytest: export OPENCV_FOR_THREADS_NUM := 1
 pytest: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES)
 
 bench: $(VENV)/.test  ## every benchmark in its quick form, one JSON line each
 	@for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
@@ -48,6 +54,9 @@ soak: $(VENV)/.test  ## the long tests: many kills, long takes
 
 test-extras: $(VENV)/.test  ## a fresh environment for each extra, and one without any
 	$(BIN)/python tests/extras.py base $(EXTRAS)
+
+test-pythons: $(VENV)/.test  ## the core's tests on every Python 3.11 to 3.14 that is installed here
+	$(BIN)/python tests/pythons.py
 
 constraints: $(VENV)/.test  ## rewrite constraints.txt from what is installed
 	$(BIN)/python tests/freeze.py > constraints.txt.part && mv constraints.txt.part constraints.txt

@@ -1,14 +1,35 @@
-"""Skips are counted, listed, and refused in CI where they are not on the list."""
+"""Skips are counted, listed, and refused in CI where they are not on the list.
+
+`make pytest` runs the tests in two processes, a file in one of them: so what a file or several
+files make once for many tests is made once. Without --numprocesses there is one process.
+"""
 
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent / "shared"))
 
-ALLOWED_SKIPS = Path(__file__).parent / "allowed_skips.txt"
+HERE = Path(__file__).parent
+ALLOWED_SKIPS = HERE / "allowed_skips.txt"
+TOGETHER = {
+    "journey": ("tests/test_examples.py", "tests/test_path_camera_to_shard.py"),
+    "made_study": (
+        "tests/mavfer/preprocess/test_inputs.py",
+        "tests/mavfer/preprocess/test_run.py",
+        "tests/mavfer/release/test_gathering.py",
+        "tests/mavfer/test_check.py",
+        "tests/mavfer/test_cli.py",
+    ),
+}
+"""Session fixtures that are costly to make, and the files that use one: they share a process."""
+
+# A shared machine is slow at times; laws of mathematics are tested, not its speed.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def pytest_addoption(parser):
@@ -17,9 +38,30 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     is_soak = config.getoption("--soak")
-    chosen = [item for item in items if ("soak" in item.keywords) == is_soak]
-    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
-    items[:] = chosen
+    unwanted = [item for item in items if ("soak" in item.keywords) != is_soak]
+    config.hook.pytest_deselected(items=unwanted)
+    items[:] = [item for item in items if ("soak" in item.keywords) == is_soak]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hands out whole files, and files that share a costly fixture as one.
+
+    The marker xdist_group would do, but xdist 3.8 passes over it in silence under pytest 9.2.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return Together(config, log)
+
+
+def group_of(nodeid):
+    """The costly fixture that the test's file uses, or the file itself."""
+    path = nodeid.partition("::")[0]
+    return next((name for name, files in TOGETHER.items() if path in files), path)
 
 
 @pytest.fixture(scope="session")
