@@ -17,9 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["describe", "open_hdf5", "require_valid_hdf5"]
+__all__ = ["describe", "open_hdf5", "reading_hdf5", "require_valid_hdf5"]
 
 _DOCUMENTS: Final = "documents/"
+
+_STUMBLES: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What h5py and numpy raise over damaged tables: sizes, types and names may be anything there."""
 
 
 @contextmanager
@@ -44,6 +56,23 @@ def open_hdf5(path: Path, *, swmr: bool = False) -> Iterator[h5py.File]:
         raise InvalidFile(message) from error
     with file:
         yield file
+
+
+@contextmanager
+def reading_hdf5(path: Path) -> Iterator[h5py.File]:
+    """The same for a block that does nothing but read: what it stumbles over is told as damage.
+
+    Raises:
+        NotFound: There is no such file.
+        InvalidFile: It is not HDF5, cut off, or its tables are damaged.
+    """
+    with open_hdf5(path) as file:
+        try:
+            yield file
+        except _STUMBLES as error:
+            reason = " ".join(str(error).split())
+            message = f"{path}: torn or damaged inside ({reason}). Restore it from a copy"
+            raise InvalidFile(message) from error
 
 
 def describe(file: h5py.File) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound, WrongVersion
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.descriptors import FileIdentity
-from mavfer.study.hdf5 import open_hdf5
+from mavfer.study.hdf5 import reading_hdf5
 from mavfer.study.pixels import PREDICTORS
 
 if TYPE_CHECKING:
@@ -67,22 +67,18 @@ def read_contents(path: Path) -> ShardContents:
         message = f"{path}: no such shard. {MENDING}"
         raise NotFound(message)
     identity = FileIdentity.of(path)
-    with open_hdf5(path) as file:
-        try:
-            attributes = {key: _plain(value) for key, value in file.attrs.items()}
-            _require_readable(attributes, path)
-            contents = ShardContents(
-                identity=identity,
-                attributes=attributes,
-                streams={n: _stream_index(file, n, path) for n in STREAM_NAMES if n in file},
-                masks={n: _mask_index(file, n, path) for n in STREAM_NAMES if f"masks/{n}" in file},
-                valid=read_column(file, "valid", path),
-                time_seconds=read_column(file, "time_seconds", path),
-            )
-        except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
-            message = f"{path}: torn or no shard ({error}). {MENDING}"
-            raise InvalidFile(message) from error
-    _require_sound(contents, path)
+    with reading_hdf5(path) as file:
+        attributes = {key: _plain(value) for key, value in file.attrs.items()}
+        _require_readable(attributes, path)
+        contents = ShardContents(
+            identity=identity,
+            attributes=attributes,
+            streams={n: _stream_index(file, n, path) for n in STREAM_NAMES if n in file},
+            masks={n: _mask_index(file, n, path) for n in STREAM_NAMES if f"masks/{n}" in file},
+            valid=read_column(file, "valid", path),
+            time_seconds=read_column(file, "time_seconds", path),
+        )
+        _require_sound(contents, path)
     return contents
 
 

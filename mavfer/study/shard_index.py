@@ -16,7 +16,7 @@ from mavfer.errors import Busy, InvalidFile, NotFound
 from mavfer.files import locked, read_jsonl, sha256_of, write_jsonl
 from mavfer.schema import load_schema, require_valid
 from mavfer.streams import STREAM_NAMES
-from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+from mavfer.study.hdf5 import reading_hdf5, require_valid_hdf5
 from mavfer.study.shard_labels import shard_label_names
 from mavfer.study.shards import CARRIED, VALID_BITS, usable_rows
 
@@ -96,7 +96,7 @@ def describe_shard(path: Path, known: Line | None = None) -> Line:
         InvalidFile: It is not a valid shard.
     """
     status = path.stat()
-    with open_hdf5(path) as file:
+    with reading_hdf5(path) as file:
         document = require_valid_hdf5(file, "shard", path)
         valid = file["frames/valid"][:]
         times = file["frames/time_seconds"][:]

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound
-from mavfer.study.hdf5 import open_hdf5
+from mavfer.study.hdf5 import reading_hdf5
 from mavfer.study.patient_file import patient_hdf5
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read_shard_label(path: Path, name: str) -> ShardLabel:
         ChecksumMismatch: Its bytes changed since they were written.
         InvalidFile: Its document is torn.
     """
-    with open_hdf5(path) as file:
+    with reading_hdf5(path) as file:
         if name not in shard_label_names(file):
             message = f"{path}: no label {name!r} inside"
             raise NotFound(message)

@@ -16,7 +16,7 @@ from numcodecs import blosc
 from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound
 from mavfer.study.checksum import crc32
 from mavfer.study.descriptors import read_bytes, will_need
-from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
+from mavfer.study.hdf5 import reading_hdf5, require_valid_hdf5
 from mavfer.study.pixels import GREEN, TIME, restore_frame, scratch_frames
 from mavfer.study.shard_contents import MENDING, StreamIndex, read_column, read_contents
 from mavfer.study.shard_labels import verify_shard_labels
@@ -148,7 +148,7 @@ class Shard:
         Raises:
             ChecksumMismatch: Its bytes changed since they were written.
         """
-        with open_hdf5(self.path) as file:
+        with reading_hdf5(self.path) as file:
             return read_column(file, name, self.path)
 
     def mask(self, stream: StreamName, rows: range) -> NDArray[np.uint8]:
@@ -173,7 +173,7 @@ class Shard:
 
     def documents(self) -> dict[str, Any]:
         """The JSON documents of the shard by name: configuration, inputs, synchronisation, …."""
-        with open_hdf5(self.path) as file:
+        with reading_hdf5(self.path) as file:
             members = require_valid_hdf5(file, "shard", self.path)["members"]
         start = "/documents/"
         return {k.removeprefix(start): m["json"] for k, m in members.items() if k.startswith(start)}
@@ -188,7 +188,7 @@ class Shard:
             InvalidFile: It does not fit its schema, is cut off, or its index makes no sense.
             ChecksumMismatch: Bytes changed; the message says of which stream and frame.
         """
-        with open_hdf5(self.path) as file:
+        with reading_hdf5(self.path) as file:
             require_valid_hdf5(file, "shard", self.path)
             for name in file["frames"]:
                 read_column(file, name, self.path)
