@@ -122,13 +122,13 @@ class Server:
         return self._reap()
 
     def _reap(self):
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=60)
         self.process.stdout.close()
         self.process.stderr.close()
         return status
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=120):
     """Returns when `condition()` is true, or fails."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -75,7 +75,7 @@ def turn_byte(path, position):
 
 
 def wait_until(is_true, what):
-    for _ in range(600):
+    for _ in range(2400):
         if is_true():
             return
         time.sleep(0.05)

@@ -79,7 +79,7 @@ def _kill_when(script, out, pattern):
     """Runs the demo and kills it, and it alone, as soon as something is there."""
     with (script.parent / "demo.log").open("w") as log:
         child = subprocess.Popen([sys.executable, script], stdout=log, stderr=log)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(out.glob(pattern)) and time.monotonic() < deadline:
         assert child.poll() is None, (script.parent / "demo.log").read_text()
         time.sleep(0.02)

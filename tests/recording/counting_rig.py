@@ -6,6 +6,7 @@ Run as a script it records until it is stopped or killed, and prints what was wr
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -40,14 +41,29 @@ def number_of(picture):
 
 
 class CountingCamera:
-    """Gives `frames` frames; those in `lost` are counted and never given."""
+    """Gives `frames` frames; those in `lost` are counted and never given.
+
+    At `fails_at` the cable is pulled, at `sticks_at` it says nothing ever again.
+    """
 
     def __init__(
-        self, stream, frames, *, model, paced, shape, lost=(), fails_at=None, shutter=(), hurried
+        self,
+        stream,
+        frames,
+        *,
+        model,
+        paced,
+        shape,
+        hurried,
+        lost=(),
+        fails_at=None,
+        sticks_at=None,
+        shutter=(),
     ):
         self.stream, self.frames, self.paced, self.shape = stream, frames, paced, shape
         self.lost, self.fails_at, self.shutter = set(lost), fails_at, set(shutter)
         self.model, self.number, self.hurried = model, 0, hurried
+        self.sticks_at = sticks_at
         self.calls = []
 
     @property
@@ -76,6 +92,8 @@ class CountingCamera:
     def read(self, timeout_seconds):
         if self.number == self.fails_at:
             raise OSError("the cable was pulled")
+        if self.number == self.sticks_at:
+            threading.Event().wait()
         while self.number in self.lost:
             self.number += 1
         if self.frames is not None and self.number >= self.frames:
@@ -132,7 +150,7 @@ class CountingRig:
         ]
 
 
-def main(root, shape, reserve_bytes):
+def main(root, shape, reserve_bytes, sticks_at):
     from mavfer.errors import MavferError
     from mavfer.study.study import Study
     from recording.recorder import record_take, stopping_on_signals
@@ -140,7 +158,7 @@ def main(root, shape, reserve_bytes):
     def tell(progress):
         print(*progress.frames.values(), flush=True)
 
-    rig = CountingRig(None, paced=True, shape=shape)
+    rig = CountingRig(None, paced=True, shape=shape, color={"sticks_at": sticks_at})
     with stopping_on_signals() as stop:
         try:
             record_take(
@@ -156,4 +174,5 @@ def main(root, shape, reserve_bytes):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], (int(sys.argv[2]), int(sys.argv[3])), int(sys.argv[4]))
+    height, width, reserve, color_frames = map(int, sys.argv[2:])
+    main(sys.argv[1], (height, width), reserve, color_frames)

@@ -27,8 +27,8 @@ FRAMES_OF_HALF_A_SECOND = 15
 class RecorderProcess:
     """A recorder in a process of its own; `written` is what it last said of its three streams."""
 
-    def __init__(self, study, shape=(48, 64), reserve_bytes=0):
-        command = [sys.executable, SCRIPT, study.root, *shape, reserve_bytes]
+    def __init__(self, study, shape=(48, 64), reserve_bytes=0, color_sticks_at=-1):
+        command = [sys.executable, SCRIPT, study.root, *shape, reserve_bytes, color_sticks_at]
         self.process = subprocess.Popen(
             [str(word) for word in command],
             stdout=subprocess.PIPE,
@@ -86,7 +86,7 @@ def test_a_killed_take_keeps_everything_that_was_flushed(study, frames):
 
 
 def test_a_take_killed_before_its_first_pictures_were_flushed_is_damaged_not_a_riddle(study):
-    child = RecorderProcess(study)
+    child = RecorderProcess(study, color_sticks_at=1)
     child.wait_for(1)
     child.end(signal.SIGKILL)
     folder = study.session_folder("S01-001")
