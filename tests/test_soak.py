@@ -2,16 +2,22 @@
 
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from journey import Journey
+from shard_trials import (
+    flip_anywhere,
+    flip_each_frame,
+    kill_indexers,
+    kill_releases,
+    kill_writers,
+    read_batches,
+)
 
 import mavfer
 from mavfer.cli import run
@@ -21,6 +27,8 @@ pytestmark = pytest.mark.soak
 
 LIGHTS_OUT_SECONDS = 1.5
 KILLS = 20
+WRITER_KILLS = 100
+FLIPS = 500
 BATCHES = 10_000
 
 
@@ -74,19 +82,35 @@ def test_preprocessing_killed_many_times_ends_as_if_it_had_not_been(journey, tmp
         assert np.array_equal(before.landmarks, after.landmarks, equal_nan=True)
 
 
-def test_many_batches_leave_memory_and_descriptors_flat(journey):
-    clips = journey.dataset.clips(length=8, hop=2, start="random")
-    loader = clips.loader(batch_size=4, threads=2)
-    done, early = 0, 0
-    for epoch in range(BATCHES):
-        loader.set_epoch(epoch)
-        for _ in loader:
-            done += 1
-            if done == BATCHES // 10:
-                early = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        if done >= BATCHES:
-            break
-    late = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def test_a_hundred_killed_writers_leave_nothing_that_is_listed(tmp_path):
+    parts, shards = kill_writers(tmp_path / "study", WRITER_KILLS)
+    print(f"{WRITER_KILLS} kills: {parts} left a part, at {shards} there was a shard already")
+
+    assert parts >= WRITER_KILLS // 4
+
+
+def test_an_index_killed_a_hundred_times_is_what_it_would_have_been(tmp_path):
+    kill_indexers(tmp_path / "study", WRITER_KILLS)
+
+
+def test_killed_releases_are_not_there_or_whole(tmp_path):
+    whole = kill_releases(tmp_path, KILLS)
+    print(f"{KILLS} kills: {whole} releases were whole")
+
+
+def test_every_flipped_byte_of_pixels_is_told_with_session_stream_and_frame(tmp_path):
+    assert flip_each_frame(tmp_path / "study", frames=60) == 5 * 60
+
+
+def test_a_bit_flipped_anywhere_is_told_or_changes_nothing(tmp_path):
+    told, silent = flip_anywhere(tmp_path / "study", FLIPS)
+    print(f"{FLIPS} flips: {told} told by verify(), {silent} by the hash of the file alone")
+
+    assert told > 0
+
+
+def test_ten_thousand_batches_leave_memory_and_descriptors_flat(tmp_path):
+    early, late = read_batches(tmp_path / "study", BATCHES, warm_up=500, sessions=200)
+    print(f"{early / 1e6:.1f} MB after 500 batches, {late / 1e6:.1f} MB after {BATCHES}")
 
     assert late <= 1.01 * early
-    assert len(list(Path("/proc/self/fd").iterdir())) < 200
