@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -19,11 +20,19 @@ if TYPE_CHECKING:
 
     from jsonschema import Draft202012Validator
 
-__all__ = ["columns_from_text", "find_problems", "format_names", "load_schema", "require_valid"]
+__all__ = [
+    "columns_from_text",
+    "find_problems",
+    "format_names",
+    "how_to_update",
+    "load_schema",
+    "require_valid",
+]
 
 _SHOWN_PROBLEMS: Final = 3
 _LONGEST_VALUE: Final = 60
 _LONG_COLUMN: Final = 32
+_PLAIN_VERSION: Final = re.compile(r"^[0-9]+(\.[0-9]+)*$")
 
 _CELLS: Final[dict[str, tuple[type, ...]]] = {
     "number": (int, float),
@@ -137,9 +146,30 @@ def _require_version(document: Any, name: str, where: Path | str) -> None:
     found = head.get("version") if isinstance(head, dict) else None
     known = _known_version(load_schema(name))
     if isinstance(found, int) and known is not None and found != known:
-        way_out = "Update mavfer" if found > known else "Make the file again with this mavfer"
+        way_out = "Make the file again with this mavfer"
+        if found > known:
+            way_out = how_to_update(_versions_of(document))
         message = f"{where}: {name} version {found}, this mavfer reads version {known}. {way_out}"
         raise WrongVersion(message)
+
+
+def how_to_update(versions: Any) -> str:
+    """What to install for a file of a newer version of its format.
+
+    Args:
+        versions: The file's own record of the software that wrote it, where it has one.
+    """
+    writer = versions.get("mavfer") if isinstance(versions, dict) else None
+    is_known = isinstance(writer, str) and _PLAIN_VERSION.match(writer) is not None
+    wanted = f"'mavfer>={writer}'" if is_known else "--upgrade mavfer"
+    return f"Update mavfer: pip install {wanted}"
+
+
+def _versions_of(document: dict[str, Any]) -> Any:
+    """The record of software in a document, or in a file with that document inside."""
+    if "members" in document:
+        return document["members"].get("/documents/versions", {}).get("json")
+    return document.get("versions")
 
 
 def _known_version(schema: dict[str, Any]) -> int | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mavfer.errors import ChecksumMismatch, InvalidFile, NotFound, WrongVersion
+from mavfer.schema import how_to_update
 from mavfer.streams import STREAM_NAMES, STREAMS, StreamName
 from mavfer.study.descriptors import FileIdentity
 from mavfer.study.hdf5 import reading_hdf5
@@ -69,7 +71,7 @@ def read_contents(path: Path) -> ShardContents:
     identity = FileIdentity.of(path)
     with reading_hdf5(path) as file:
         attributes = {key: _plain(value) for key, value in file.attrs.items()}
-        _require_readable(attributes, path)
+        _require_readable(attributes, file, path)
         contents = ShardContents(
             identity=identity,
             attributes=attributes,
@@ -100,7 +102,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _require_readable(attributes: dict[str, Any], path: Path) -> None:
+def _require_readable(attributes: dict[str, Any], file: h5py.File, path: Path) -> None:
     """Raises where the file is no shard, or one of another version."""
     if attributes.get("format") != "mavfer.shard":
         message = f"{path}: not a shard (its attribute format is {attributes.get('format')!r})"
@@ -110,9 +112,19 @@ def _require_readable(attributes: dict[str, Any], path: Path) -> None:
     found = attributes.get("version")
     if found != 1:
         newer = isinstance(found, int) and found > 1
-        way_out = "Update mavfer" if newer else "Make it again with mavfer preprocess"
+        way_out = (
+            how_to_update(_versions(file)) if newer else "Make it again with mavfer preprocess"
+        )
         message = f"{path}: shard version {found}, this mavfer reads version 1. {way_out}"
         raise WrongVersion(message)
+
+
+def _versions(file: h5py.File) -> Any:
+    """The shard's document of software versions, None where a newer format has none."""
+    try:
+        return json.loads(file["documents/versions"].asstr()[()])
+    except (KeyError, ValueError, AttributeError, TypeError):
+        return None
 
 
 def _stream_index(file: h5py.File, name: StreamName, path: Path) -> StreamIndex:
