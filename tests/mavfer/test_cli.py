@@ -487,10 +487,12 @@ def test_a_missing_package_is_answered_with_the_line_that_installs_it(
         check=False,
     )
 
+    told = [one for one in lines_of(mistake.stderr) if not one.startswith("preprocess: ")]
+
     assert mistake.returncode == 2, mistake.stderr
-    assert len(lines_of(mistake.stderr)) == 1
-    assert mistake.stderr.startswith("mavfer: ")
-    assert line in mistake.stderr
+    assert len(told) == 1  # beside how far it came, which a busy machine shows
+    assert told[0].startswith("mavfer: ")
+    assert line in told[0]
     assert tree(playground) == before
 
 

@@ -214,7 +214,8 @@ def test_bytes_that_are_no_chunk_are_refused():
         restore_frame(memoryview(b"\x02\x01nonsense" * 3), out, predictor=ROWS, previous=None)
 
 
-def test_without_a_folder_for_compiled_loops_numpy_reads_and_says_so(tmp_path):
+def test_without_a_folder_for_compiled_loops_numpy_reads_and_says_so():
+    pytest.importorskip("numba")
     script = """
 import os, sys, warnings
 os.environ.pop("HOME", None)
