@@ -97,14 +97,13 @@ def indexing(root):
 
 def releasing(root):
     """Makes a release beside the study."""
-    from mavfer.release.folder import remove_folder
     from mavfer.release.run import release_study
 
     target = root.parent / "release"
 
     def release():
-        if target.exists():
-            remove_folder(target)
+        if target.exists():  # set aside in one step: a kill while deleting would tear it
+            target.rename(target.with_name(f"earlier-{os.getpid()}"))
         release_study(root, target)
 
     return release
