@@ -27,6 +27,9 @@ TOGETHER = {
 }
 """Session fixtures that are costly to make, and the files that use one: they share a process."""
 
+FIRST = ("journey", "tests/mavfer/test_demo.py", "tests/annotator_web/test_path_browser.py")
+"""What takes longest is begun first, so that no process waits for it in the end."""
+
 # A shared machine is slow at times; laws of mathematics are tested, not its speed.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
@@ -41,11 +44,13 @@ def pytest_collection_modifyitems(config, items):
     unwanted = [item for item in items if ("soak" in item.keywords) != is_soak]
     config.hook.pytest_deselected(items=unwanted)
     items[:] = [item for item in items if ("soak" in item.keywords) == is_soak]
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: group_of(item.nodeid) not in FIRST)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Hands out whole files, and files that share a costly fixture as one.
+    """Hands out whole files, and files that share a costly fixture as one, in our order.
 
     The marker xdist_group would do, but xdist 3.8 passes over it in silence under pytest 9.2.
     """
@@ -55,6 +60,7 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return group_of(nodeid)
 
+    config.option.loadscopereorder = False
     return Together(config, log)
 
 
