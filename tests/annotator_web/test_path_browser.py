@@ -155,12 +155,14 @@ def test_nothing_is_lost_when_the_server_dies_and_the_page_is_reloaded(page, fil
         server.stop()
     rating, path = collected(film, "arousal")
     stamps = columns(path)
+    at_rest = int(np.argmax(rating.value == 0.8))  # a busy machine shows the pointer on its way
 
     # What the page saw last may still have been on its way into the browser's storage.
     assert {time for time, _ in shown[1:-8]} <= {time for time, _ in stamps}
     assert max(frame for _, frame in stamps) >= FRAMES - 3
     assert rating.is_complete
-    assert set(rating.value[5:-5]) == {0.8}
+    assert set(rating.value[at_rest:-5]) == {0.8}
+    assert stamps[at_rest][0] < shown[-1][0]
 
 
 def test_the_way_can_be_gone_with_the_keyboard_alone_on_a_phone_sized_page(browser, film, capsys):
