@@ -98,7 +98,7 @@ def test_a_full_disk_is_told_wherever_it_strikes_and_the_old_shard_stays(tmp_pat
     assert all(re.search(r"S01-001\.h5: cannot be written \(File too large\)", x) for x in lines)
     assert [entry.name for entry in tmp_path.iterdir()] == ["S01-001.h5"]
     with h5py.File(path) as file:
-        assert file.attrs["profile"] == "fast"
+        assert file.attrs["profile"] == b"fast"
 
 
 def test_somebody_elses_full_disk_is_not_taken_for_the_shards(tmp_path):

@@ -39,7 +39,8 @@ def write_plain_copy(shard: Path, path: Path) -> None:
     """
     with open_hdf5(shard) as source, patient_hdf5(path, is_new=True) as (file, disk):
         for key, value in source.attrs.items():
-            file.attrs[key] = _CHANGED.get(key, value)
+            text = value.decode() if isinstance(value, bytes) else value
+            file.attrs[key] = _CHANGED.get(key, text)
         for name, first, frames in _pixels(Shard(shard)):
             if disk.error is not None:
                 raise disk.error

@@ -99,7 +99,8 @@ def read_column(file: h5py.File, name: str, path: Path) -> NDArray[Any]:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain.decode() if isinstance(plain, bytes) else plain
 
 
 def _require_readable(attributes: dict[str, Any], file: h5py.File, path: Path) -> None:

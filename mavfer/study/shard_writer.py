@@ -155,7 +155,7 @@ class ShardWriter:
     def _write_rest(self, file: h5py.File, columns: Mapping[str, NDArray[Any]]) -> None:
         file.attrs["frames"] = self.frames
         for key, value in self.header.attributes().items():
-            file.attrs[key] = value
+            file.attrs[key] = _fixed(value) if isinstance(value, str) else value
         for name, document in self.header.documents().items():
             _write_document(file, name, document)
         for name, column in columns.items():
@@ -234,9 +234,14 @@ def _require(array: Any, shape: tuple[int, ...], dtype: str, where: str) -> None
 
 
 def _write_document(file: h5py.File, name: str, document: object) -> None:
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    kind = h5py.string_dtype("utf-8", len(text))
-    file.create_dataset(f"documents/{name}", data=np.array(text, dtype=kind))
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    file.create_dataset(f"documents/{name}", data=_fixed(text))
+
+
+def _fixed(text: str) -> NDArray[Any]:
+    """Text of fixed length; HDF5 may search for ever for any other kind where a bit has changed."""
+    block = text.encode()
+    return np.array(block, dtype=h5py.string_dtype("utf-8", max(len(block), 1)))
 
 
 def _write_column(file: h5py.File, name: str, column: NDArray[Any]) -> None:
