@@ -99,10 +99,15 @@ def visible_files(folder: Path) -> list[str]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Deletes a folder, also a sealed one."""
+    """Deletes a folder, also a sealed one; its mark goes last, should we be killed meanwhile."""
     for path in (folder, *folder.rglob("*")):
         if path.is_dir() and not path.is_symlink():
             path.chmod(stat.S_IRWXU)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != _MARK:
+            path.unlink()
     shutil.rmtree(folder)
 
 
