@@ -17,38 +17,29 @@ from mavfer.errors import InvalidArray, InvalidFile, require
 from mavfer.files import replacing, sha256_of, write_json
 from mavfer.schema import require_valid
 from mavfer.study.media_sound import sound_packets
+from mavfer.study.picture_encoder import (
+    TICKS_PER_SECOND,
+    PictureEncoder,
+    even_size,
+    set_up_encoder,
+)
 from mavfer.study.study import software_versions
-from mavfer.study.video_reader import ColorFrame, open_video, picture_stream
+from mavfer.study.video_reader import open_video, picture_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["TICKS_PER_SECOND", "MediaWriter", "media_pts", "writing_media"]
+    from mavfer.study.picture_encoder import EncodedPicture
+    from mavfer.study.video_reader import ColorFrame
 
-TICKS_PER_SECOND: Final = 90_000
-"""Units of the stamps in a media file."""
+__all__ = ["TICKS_PER_SECOND", "MediaWriter", "media_pts", "writing_media"]
 
 _NANOSECONDS: Final = 1_000_000_000
 _TICK: Final = Fraction(1, TICKS_PER_SECOND)
-# As large and as near to the original (SSIM) as veryfast at crf 20, in 0.57 of its time: a plain
-# search for motion, but all that takes the blocks out of skin and walls.
-_ENCODER_OPTIONS: Final = {
-    "preset": "ultrafast",
-    "x264-params": "cabac=1:8x8dct=1:subme=1:aq-mode=1:deblock=0,0",
-    "crf": "23",
-    "bf": "0",  # a reordered frame would need an edit list, which browsers count differently
-    "g": "9999",  # keyframes are placed by time, in `MediaWriter.write`
-    "sc_threshold": "0",
-    "forced-idr": "1",
-}
 _MUXER_OPTIONS: Final = {"movflags": "+faststart", "video_track_timescale": str(TICKS_PER_SECOND)}
-_BT601: Final = 5
-"""SWS_CS_ITU601, the matrix that the encoder's file is then said to have."""
-_LIMITED_RANGE: Final = 1
-_FULL_RANGE: Final = 2
 
 
 def media_pts(host_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -106,7 +97,10 @@ def writing_media(
 
 
 class MediaWriter:
-    """Encodes the frames of one session, one thread; made by `writing_media`."""
+    """Puts the pictures and the sound of one session into a file; made by `writing_media`.
+
+    Pictures come as frames, to be encoded here, or encoded already; each in the order of display.
+    """
 
     def __init__(
         self,
@@ -117,100 +111,77 @@ class MediaWriter:
         sound_from: Path | None,
     ) -> None:
         """Opens the file; `size` is (W, H) of the frames that will come."""
-        av = require("av", "preprocess")
-        self._av = av
+        self._av = require("av", "preprocess")
         self._pts: list[int] = pts.tolist()
-        self.width, self.height = _even(size[0]), _even(size[1])
+        self.width, self.height = even_size(size)
         self.frames_written = 0
-        self._last_key: int | None = None
-        self._container = av.open(str(part), "w", format="mp4", options=_MUXER_OPTIONS)
-        self._stream = self._open_picture()
+        self._muxed = 0
+        self._encoder = PictureEncoder(size)
+        self._container = self._av.open(str(part), "w", format="mp4", options=_MUXER_OPTIONS)
+        self._stream = self._container.add_stream("libx264", rate=30)
+        self._stream.time_base = _TICK
         self._sound = sound_packets(self._container, sound_from) if sound_from else iter(())
         self._next_sound = next(self._sound, None)
         self.has_sound = self._next_sound is not None
-        self._converter = av.video.reformatter.VideoReformatter()
 
     def write(self, frame: ColorFrame | NDArray[np.uint8]) -> None:
         """Adds the next frame: one of `read_video`, or RGB (H, W, 3)."""
-        if self.frames_written == len(self._pts):
-            message = f"media: more frames than the {len(self._pts)} times of the session"
-            raise InvalidArray(message)
-        native = self._fitting(frame)
+        self._require_room()
         pts = self._pts[self.frames_written]
-        native.pts, native.time_base = pts, _TICK
-        native.pict_type = self._picture_type(pts)
+        following = self._pts[min(self.frames_written + 1, len(self._pts) - 1)]
+        ready = self._encoder.encode(frame, pts, following)
         if self.frames_written == 0:
-            self._copy_color_tags(native)
-        self._write_sound(until=pts * _TICK)
-        self._mux(self._stream.encode(native))
+            self.describe_pictures(self._encoder.color_tags)
         self.frames_written += 1
+        for picture in ready:
+            self._mux(picture)
+
+    def describe_pictures(self, color_tags: tuple[int, int, int] | None) -> None:
+        """Says what colors the pictures have, before the first of them; as `PictureEncoder` does.
+
+        Raises:
+            InvalidArray: Nothing is known of the colors, because there were no frames.
+        """
+        if color_tags is None:
+            message = "media: there are no pictures"
+            raise InvalidArray(message)
+        set_up_encoder(self._stream.codec_context, (self.width, self.height), color_tags)
+
+    def write_encoded(self, pictures: Iterable[EncodedPicture]) -> None:
+        """Adds pictures that a `PictureEncoder` made of the next frames, for the same size."""
+        for picture in pictures:
+            self._require_room()
+            self.frames_written += 1
+            self._mux(picture)
 
     def close(self) -> None:
         """Writes what the encoders still hold, and the index."""
         try:
             if self.frames_written:
-                self._mux(self._stream.encode(None))
+                for picture in self._encoder.finish():
+                    self._mux(picture)
                 self._write_sound(until=None)
         finally:
             self._sound = iter(())
             self._container.close()
 
-    def _open_picture(self) -> Any:
-        stream = self._container.add_stream("libx264", rate=30, options=_ENCODER_OPTIONS)
-        encoder = stream.codec_context
-        encoder.width, encoder.height, encoder.pix_fmt = self.width, self.height, "yuv420p"
-        encoder.time_base = stream.time_base = _TICK
-        encoder.thread_count = 1
-        return stream
+    def _require_room(self) -> None:
+        if self.frames_written == len(self._pts):
+            message = f"media: more frames than the {len(self._pts)} times of the session"
+            raise InvalidArray(message)
 
-    def _fitting(self, frame: ColorFrame | NDArray[np.uint8]) -> Any:
-        """PyAV's frame, upright, of even size, 8 bit, halved color."""
-        if isinstance(frame, ColorFrame) and self._is_shown_as_coded(frame):
-            native = frame.native
-            if native.format.name == "yuv420p" and native.color_range != _FULL_RANGE:
-                return native
-            return self._converter.reformat(
-                native, format="yuv420p", dst_color_range=_LIMITED_RANGE, threads=1
-            )
-        pixels = frame.rgb() if isinstance(frame, ColorFrame) else frame
-        return self._from_rgb(pixels)
+    def _mux(self, picture: EncodedPicture) -> None:
+        self._write_sound(until=picture.pts * _TICK)
+        packet = self._av.Packet(picture.block)
+        packet.stream, packet.time_base = self._stream, _TICK
+        packet.pts = packet.dts = picture.pts
+        packet.is_keyframe = picture.is_key
+        packet.duration = self._duration(self._muxed)
+        self._muxed += 1
+        self._container.mux_one(packet)
 
-    def _is_shown_as_coded(self, frame: ColorFrame) -> bool:
-        coded = frame.native.width, frame.native.height
-        return frame.rotation_degrees == 0 and coded == (self.width, self.height)
-
-    def _from_rgb(self, pixels: NDArray[np.uint8]) -> Any:
-        height, width = min(self.height, pixels.shape[0]), min(self.width, pixels.shape[1])
-        missing = ((0, self.height - height), (0, self.width - width), (0, 0))
-        fitting = np.pad(pixels[:height, :width], missing, mode="edge")
-        native = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(fitting), format="rgb24")
-        return self._converter.reformat(native, format="yuv420p", dst_colorspace=_BT601, threads=1)
-
-    def _picture_type(self, pts: int) -> int:
-        """A keyframe where the next one would come more than a second after the last."""
-        types = self._av.video.frame.PictureType
-        following = self.frames_written + 1
-        soon = self._pts[following] if following < len(self._pts) else pts
-        if self._last_key is None or soon - self._last_key > TICKS_PER_SECOND:
-            self._last_key = pts
-            return int(types.I)
-        return int(types.NONE)
-
-    def _copy_color_tags(self, native: Any) -> None:
-        encoder = self._stream.codec_context
-        encoder.colorspace = native.colorspace
-        encoder.color_range = _LIMITED_RANGE
-        encoder.color_primaries = native.color_primaries
-        encoder.color_trc = native.color_trc
-
-    def _mux(self, packets: list[Any]) -> None:
-        for packet in packets:
-            packet.duration = self._duration(packet.pts)
-            self._container.mux_one(packet)
-
-    def _duration(self, pts: int) -> int:
+    def _duration(self, index: int) -> int:
         """Ticks until the next frame; the last frame lasts as long as the one before it."""
-        index = int(np.searchsorted(self._pts, pts))
         index = min(index, len(self._pts) - 2)
         return self._pts[index + 1] - self._pts[index] if index >= 0 else TICKS_PER_SECOND // 30
 
@@ -222,11 +193,6 @@ class MediaWriter:
                 return
             self._container.mux_one(packet)
             self._next_sound = next(self._sound, None)
-
-
-def _even(length: int) -> int:
-    """The largest even number that is not above `length`, and at least 2."""
-    return max(2, length - length % 2)
 
 
 def _require_exact(part: Path, pts: NDArray[np.int64], writer: MediaWriter) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ColorFrame",
+    "Planes",
     "VideoDescription",
     "decode_stream",
     "describe_stream",
@@ -36,6 +37,11 @@ CONTAINERS: Final = (
 """Containers that hold one video in one file. Playlists, which name other files, and text, which
 FFmpeg would draw as a terminal's screen, are not among them."""
 
+_HALVED_COLOR: Final = {"yuv420p", "yuvj420p"}
+_FULL_RANGE: Final = 2
+_BT709: Final = 1
+_KNOWN_MATRICES: Final = {1, 2, 5, 6}
+"""Codes of BT.709, of BT.601 in its two names, and of files that do not say, taken for BT.601."""
 _QUARTER_TURN: Final = 90
 _LUMA_BITS: Final = 8
 _NANOSECONDS: Final = 1_000_000_000
@@ -59,6 +65,22 @@ class VideoDescription:
     """Length of the picture that the container promises."""
     audio_codec: str | None
     """None where there is no sound."""
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Luma and halved color of a frame, 8 bit, as views into the decoder's memory."""
+
+    y: NDArray[np.uint8]
+    """(H, W)."""
+    u: NDArray[np.uint8]
+    """(ceil(H / 2), ceil(W / 2))."""
+    v: NDArray[np.uint8]
+    """The same."""
+    is_full_range: bool
+    """True where black is 0 and white 255; False where they are 16 and 235."""
+    is_bt709: bool
+    """True for the colors of high definition; False for BT.601."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +117,30 @@ class ColorFrame:
             luma = self.converter.reformat(self.native, format="gray", threads=1).to_ndarray()
         return turned(luma, self.rotation_degrees)
 
+    def planes(self) -> Planes | None:
+        """The frame's planes as they were coded; None where it is turned or coded otherwise."""
+        native = self.native
+        if self.rotation_degrees or native.format.name not in _HALVED_COLOR:
+            return None
+        if native.colorspace not in _KNOWN_MATRICES:
+            return None
+        halves = -(-native.width // 2), -(-native.height // 2)
+        sizes = ((native.width, native.height), halves, halves)
+        y, u, v = (_view(p, *size) for p, size in zip(native.planes, sizes, strict=True))
+        is_full = native.format.name == "yuvj420p" or native.color_range == _FULL_RANGE
+        return Planes(y, u, v, bool(is_full), bool(native.colorspace == _BT709))
 
-def read_video(path: Path, *, rotation_degrees: int | None = None) -> Iterator[ColorFrame]:
-    """Every frame of a video file, in the order of display.
+
+def read_video(
+    path: Path, *, rotation_degrees: int | None = None, first: int = 0
+) -> Iterator[ColorFrame]:
+    """The frames of a video file, in the order of display.
 
     Args:
         path: The file.
         rotation_degrees: Clockwise turn, 0, 90, 180 or 270; what the file says where None.
+        first: Index of the first frame to give; what lies before it is decoded only from the
+            nearest keyframe on.
 
     Raises:
         NotFound: There is no such file.
@@ -110,7 +149,12 @@ def read_video(path: Path, *, rotation_degrees: int | None = None) -> Iterator[C
     """
     with open_video(path) as container:
         stream = picture_stream(container, path)
-        yield from decode_stream(container, stream, path, rotation_degrees=rotation_degrees)
+        skipped = _packets_to_skip(container, stream, path, first)
+        turn = rotation_degrees
+        frames = decode_stream(container, stream, path, rotation_degrees=turn, skipped=skipped)
+        for frame in frames:
+            if frame.index >= first:
+                yield frame
 
 
 def describe_video(path: Path) -> VideoDescription:
@@ -165,17 +209,28 @@ def describe_stream(container: Any, stream: Any) -> VideoDescription:
 
 
 def decode_stream(
-    container: Any, stream: Any, path: Path, *, rotation_degrees: int | None = None
+    container: Any,
+    stream: Any,
+    path: Path,
+    *,
+    rotation_degrees: int | None = None,
+    skipped: int = 0,
 ) -> Iterator[ColorFrame]:
-    """Every frame of `stream`; one thread, so that reading costs what it costs and no more."""
+    """Every frame of `stream`; one thread, so that reading costs what it costs and no more.
+
+    The first `skipped` packets, each a frame, are not decoded; a keyframe must follow them.
+    """
     av = require("av", "preprocess")
     stream.codec_context.thread_count = 1
     converter = av.video.reformatter.VideoReformatter()
-    index = 0
+    index, packets = skipped, 0
     try:
         for packet in container.demux(stream):
             if packet.size == 0 and packet.dts is not None:
                 continue  # AVI's "same picture again", which a decoder would take for the end
+            packets += 1
+            if packets <= skipped:
+                continue
             for native in packet.decode():
                 turn = clockwise_turn(native) if rotation_degrees is None else rotation_degrees
                 yield ColorFrame(index, _time_ns(native), native, turn, converter)
@@ -196,6 +251,29 @@ def clockwise_turn(native: Any) -> int:
     """Clockwise turn, to the next 90 degrees, that the file asks of whoever shows this frame."""
     quarters: int = round(-native.rotation / _QUARTER_TURN) % 4
     return quarters * _QUARTER_TURN
+
+
+def _packets_to_skip(container: Any, stream: Any, path: Path, first: int) -> int:
+    """Packets before the last keyframe at or before frame `first`; 0 where that is not known.
+
+    Packets stand for frames one to one only where none is shown later than it is decoded.
+    """
+    if first == 0 or stream.codec_context.has_b_frames:
+        return 0
+    keyframe, count = 0, 0
+    with open_video(path) as again:
+        for packet in again.demux(picture_stream(again, path)):
+            if packet.size == 0 or count > first:
+                break
+            keyframe = count if packet.is_keyframe else keyframe
+            count += 1
+    return keyframe
+
+
+def _view(plane: Any, width: int, height: int) -> NDArray[np.uint8]:
+    """A plane of a frame without the padding of its rows."""
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[:height, :width]
 
 
 def _has_byte_luma(layout: Any) -> bool:
