@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,9 +17,35 @@ if TYPE_CHECKING:
     from mavfer.study.pixels import Pixels, Profile
     from mavfer.study.shard_header import ShardHeader
 
-__all__ = ["MaskWriter", "StreamWriter"]
+__all__ = ["EncodedFrames", "MaskWriter", "StreamWriter", "encode_frames", "encode_masks"]
 
 _INDEX_ROW: Final = np.dtype([("offset", "<u8"), ("length", "<u4"), ("crc32", "<u4")])
+
+
+@dataclass(frozen=True)
+class EncodedFrames:
+    """The frames of one group of one dataset, as they lie in a file."""
+
+    predictor: int
+    """Code of the group."""
+    chunks: list[bytes]
+    """Bytes of each frame."""
+    frame_shape: tuple[int, ...]
+    """(H, W) or (H, W, channels)."""
+    dtype: str
+    """Of a pixel, "uint8" or "uint16"."""
+
+
+def encode_frames(frames: Pixels, profile: Profile) -> EncodedFrames:
+    """One group of color, depth or thermal frames (n, H, W) or (n, H, W, channels), encoded."""
+    predictor, chunks = encode_group(frames, profile)
+    return EncodedFrames(predictor, chunks, frames.shape[1:], str(frames.dtype))
+
+
+def encode_masks(masks: Pixels) -> EncodedFrames:
+    """Masks (n, H, W), encoded: a few bits that need no prediction and leave nearly nothing."""
+    chunks = [compress(mask, MASK_CODEC) for mask in masks]
+    return EncodedFrames(NONE, chunks, masks.shape[1:], str(masks.dtype))
 
 
 class StreamWriter:
@@ -44,6 +71,11 @@ class StreamWriter:
             **filters,
         )
 
+    @property
+    def gathered(self) -> int:
+        """Frames that wait for their group to be whole."""
+        return self._filled
+
     def take(self, frames: Pixels) -> None:
         """Gathers frames; they must fit into what is left of the group."""
         self._group[self._filled : self._filled + len(frames)] = frames
@@ -52,15 +84,22 @@ class StreamWriter:
 
     def write_group(self) -> None:
         """Writes the frames gathered so far as one group."""
-        predictor, chunks = self._encoded(self._group[: self._filled])
+        self._write(self._encoded(self._group[: self._filled]))
+        self._filled = 0
+
+    def write_encoded(self, group: EncodedFrames) -> None:
+        """Writes a group that was encoded elsewhere; nothing may be gathered."""
+        self.frames += len(group.chunks)
+        self._write(group)
+
+    def _write(self, group: EncodedFrames) -> None:
         self._dataset.resize(self.frames, axis=0)
         corner = (0,) * len(self.frame_shape)
-        for row, chunk in enumerate(chunks, start=self.frames - len(chunks)):
+        for row, chunk in enumerate(group.chunks, start=self.frames - len(group.chunks)):
             self._dataset.id.write_direct_chunk((row, *corner), chunk)
             self._lengths.append(len(chunk))
             self._crcs.append(crc32(chunk))
-        self._predictors.append(predictor)
-        self._filled = 0
+        self._predictors.append(group.predictor)
 
     def write_index(self, file: h5py.File, name: str) -> None:
         """Writes where each frame's bytes lie, their checksums and the predictors."""
@@ -81,8 +120,8 @@ class StreamWriter:
     def _is_plain(self) -> bool:
         return self.profile == "raw"
 
-    def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
-        return encode_group(frames, self.profile)
+    def _encoded(self, frames: Pixels) -> EncodedFrames:
+        return encode_frames(frames, self.profile)
 
 
 class MaskWriter(StreamWriter):
@@ -95,8 +134,8 @@ class MaskWriter(StreamWriter):
     def _is_plain(self) -> bool:
         return False
 
-    def _encoded(self, frames: Pixels) -> tuple[int, list[bytes]]:
-        return NONE, [compress(frame, MASK_CODEC) for frame in frames]
+    def _encoded(self, frames: Pixels) -> EncodedFrames:
+        return encode_masks(frames)
 
 
 def _write_checked(file: h5py.File, name: str, rows: NDArray[Any]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mavfer.study.shard_streams import EncodedFrames
 
 __all__ = ["ShardHeader", "ShardWriter"]
 
@@ -79,6 +80,12 @@ class ShardWriter:
         self._renaming.__exit__(kind, error, trace)
 
     @property
+    def _gathered(self) -> bool:
+        """True where frames wait for their group to be whole."""
+        color = self._streams.get("color")
+        return color is not None and color.gathered > 0
+
+    @property
     def frames(self) -> int:
         """Frames appended so far."""
         color = self._streams.get("color")
@@ -126,6 +133,33 @@ class ShardWriter:
             if self.frames % size == 0:
                 self._write_group()
 
+    def append_encoded(self, group: Mapping[str, EncodedFrames]) -> None:
+        """Adds a whole group that was encoded elsewhere, with the header's profile.
+
+        Args:
+            group: By stream, "color", "depth", "thermal", and by mask, "depth_mask",
+                "thermal_mask". Only the last group may have fewer frames than the header says.
+
+        Raises:
+            InvalidArray: A stream comes or goes midway, or a group is not whole.
+            DataError: The disk is full or fails.
+        """
+        like = {name: np.empty((0, *e.frame_shape), e.dtype) for name, e in group.items()}
+        pixels = {name: like[name] for name in STREAM_NAMES if name in like}
+        masks = {name: like[f"{name}_mask"] for name in STREAM_NAMES if f"{name}_mask" in like}
+        if not self._streams:
+            self._create(pixels, masks)
+        self._require_same(pixels, masks)
+        if self.frames % self.header.group_size:
+            message = f"{self.path}: a group after {self.frames} frames, which is inside of one"
+            raise InvalidArray(message)
+        with self._telling() as file:
+            for name, writer in self._streams.items():
+                writer.write_encoded(group[name])
+            for name, writer in self._masks.items():
+                writer.write_encoded(group[f"{name}_mask"])
+            file.flush()
+
     def finish(self, columns: Mapping[str, NDArray[Any]]) -> None:
         """Writes what is left, the per-frame columns, documents and index, and reads all back.
 
@@ -144,7 +178,7 @@ class ShardWriter:
             if len(column) != self.frames:
                 message = f"{self.path}: column {name} has {len(column)} rows, not {self.frames}"
                 raise InvalidArray(message)
-        if self.frames % self.header.group_size:
+        if self._gathered:
             self._write_group()
         with self._telling() as file:
             self._write_rest(file, columns)
