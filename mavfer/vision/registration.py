@@ -8,13 +8,14 @@ is right at any distance, where a fixed homography holds at one.
 from __future__ import annotations
 
 from enum import IntFlag
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mavfer.errors import InvalidArray, NotAligned, require
-from mavfer.vision.geometry import apply_matrix, invert_matrix
+from mavfer.vision.geometry import invert_matrix
+from mavfer.vision.lenses import kernels as lens_loops
+from mavfer.vision.lenses import lens_numbers, motion_between, pixel_rays, turned_rays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,9 @@ _JUMP: Final = 1.03
 """Neighbours whose depths differ by more than 3 % are not on one surface."""
 _NEAR_MM: Final = 200.0
 _FAR_MM: Final = 6000.0
+_SLANT: Final = 1.25
+_SLANT_MM: Final = 50.0
+"""A point is at most a quarter and 50 mm nearer or farther along another camera's axis."""
 _MARGIN: Final = 6
 _GRID_CELLS: Final = 16
 _OCCLUSION_MM: Final = 15.0
@@ -42,9 +46,7 @@ _OCCLUSION_SHARE: Final = 0.02
 _LONGEST_GAP: Final = 24
 """Pixels of the crop, about 2 cm of face in a 224-pixel crop."""
 _GAP_STEP_MM: Final = 25.0
-
 _MAX_REACH: Final = 4
-_BEYOND_RIM: Final = 0.25
 
 
 class PixelMask(IntFlag):
@@ -56,6 +58,8 @@ class PixelMask(IntFlag):
     """Across a small hole in the measured depth: approximate."""
     OCCLUDED = 4
     """Hidden from the depth or thermal camera behind something nearer; the pixel is 0."""
+    APPROXIMATE = 8
+    """Brought here without a calibration, by `approximate.Placement`; set beside MEASURED."""
 
 
 def register_depth(  # noqa: PLR0917 (two frames' worth of facts, in the order of the light)
@@ -65,8 +69,6 @@ def register_depth(  # noqa: PLR0917 (two frames' worth of facts, in the order o
     color_camera: CameraModel,
     crop_matrix: NDArray[np.float64],
     shape: tuple[int, int],
-    *,
-    rays: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Depth of the crop's pixels along the color camera's axis, and their `PixelMask`.
 
@@ -80,7 +82,6 @@ def register_depth(  # noqa: PLR0917 (two frames' worth of facts, in the order o
         color_camera: Model of the color camera.
         crop_matrix: (2, 3) from the color frame's pixels to the crop's.
         shape: Height and width of the crop.
-        rays: `pixel_rays` of the depth camera, where the caller keeps them.
 
     Returns:
         uint16 (height, width) mm, 0 = none; uint8 (height, width) bits of `PixelMask`.
@@ -88,26 +89,8 @@ def register_depth(  # noqa: PLR0917 (two frames' worth of facts, in the order o
     Raises:
         InvalidArray: The frame is not of the depth camera's size.
     """
-    kernels = _kernels()
-    _require_frame("depth", depth_counts, depth_camera)
-    rows, columns = _window(depth_camera, color_camera, crop_matrix, shape)
-    window = (rows.stop - rows.start, columns.stop - columns.start)
-    placed, is_mended = np.zeros((*window, 3), np.float32), np.zeros(window, np.bool_)
-    kernels.place_points(
-        np.ascontiguousarray(depth_counts),
-        float(depth_mm_per_count),
-        _JUMP,
-        pixel_rays(depth_camera) if rays is None else rays,
-        (rows.start, columns.start),
-        _motion(depth_camera, color_camera),
-        lens_numbers(color_camera),
-        np.ascontiguousarray(crop_matrix),
-        placed,
-        is_mended,
-    )
-    crop, mask = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
-    kernels.draw_surface(placed, is_mended, _JUMP, _empty_buffer(shape), mask, crop)
-    return crop, mask
+    view = _DepthView(depth_camera, color_camera)
+    return view.draw(depth_counts, depth_mm_per_count, crop_matrix, shape)
 
 
 def register_thermal(
@@ -136,42 +119,20 @@ def register_thermal(
     Raises:
         InvalidArray: The frame is not of the thermal camera's size.
     """
-    kernels = _kernels()
-    _require_frame("thermal", thermal_centikelvin, thermal_camera)
-    shape = depth_crop.shape
-    depth, is_filled = depth_crop.astype(np.float32), np.zeros(shape, np.bool_)
-    kernels.fill_gaps(depth, is_filled, _LONGEST_GAP, _GAP_STEP_MM)
-    seen, nearest = np.zeros((*shape, 3), np.float32), _empty_buffer(thermal_centikelvin.shape)
-    kernels.see_surface(
-        depth,
-        _dense_rays(color_camera, crop_matrix, shape),
-        _motion(color_camera, thermal_camera),
-        lens_numbers(thermal_camera),
-        seen,
-        nearest,
-    )
-    nearest = _widened(nearest, _reach(thermal_camera, color_camera, crop_matrix))
-    crop, mask = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
-    kernels.look_up(
-        np.ascontiguousarray(thermal_centikelvin),
-        seen,
-        nearest,
-        is_filled,
-        _OCCLUSION_MM,
-        _OCCLUSION_SHARE,
-        crop,
-        mask,
-    )
-    return crop, mask
+    view = _ThermalView(thermal_camera, color_camera)
+    return view.look_up(thermal_centikelvin, depth_crop, crop_matrix)
 
 
 class Registrar:
     """Registration with the cameras of one rig; keeps what does not change from frame to frame."""
 
     def __init__(self, calibration: Calibration, shape: tuple[int, int]) -> None:
-        self._calibration = calibration
+        color, thermal = calibration.color, calibration.thermal
         self._shape = shape
-        self._rays = pixel_rays(calibration.depth)
+        self._depth = _DepthView(
+            calibration.depth, color, rays=turned_rays(calibration.depth, color)
+        )
+        self._thermal = None if thermal is None else _ThermalView(thermal, color)
 
     def depth(
         self,
@@ -180,16 +141,7 @@ class Registrar:
         crop_matrix: NDArray[np.float64],
     ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
         """`register_depth` with this rig's cameras."""
-        cameras = self._calibration
-        return register_depth(
-            depth_counts,
-            depth_mm_per_count,
-            cameras.depth,
-            cameras.color,
-            crop_matrix,
-            self._shape,
-            rays=self._rays,
-        )
+        return self._depth.draw(depth_counts, depth_mm_per_count, crop_matrix, self._shape)
 
     def thermal(
         self,
@@ -202,137 +154,225 @@ class Registrar:
         Raises:
             NotAligned: The calibration has no thermal camera.
         """
-        cameras = self._calibration
-        if cameras.thermal is None:
+        if self._thermal is None:
             message = "calibration has no thermal camera. Run mavfer calibrate cameras with it"
             raise NotAligned(message)
-        return register_thermal(
-            thermal_centikelvin, cameras.thermal, depth_crop, cameras.color, crop_matrix
+        return self._thermal.look_up(thermal_centikelvin, depth_crop, crop_matrix)
+
+
+class _DepthView:
+    """The depth camera's surface as the color camera sees it."""
+
+    def __init__(
+        self, depth: CameraModel, color: CameraModel, rays: NDArray[np.float32] | None = None
+    ) -> None:
+        """Prepares the cameras; `rays` are the depth camera's `turned_rays`, where kept."""
+        require("numba", "preprocess")
+        from mavfer.vision import registration_kernels
+
+        self._loops: Any = registration_kernels
+        self._depth, self._color, self._rays = depth, color, rays
+        self._depth_lens, self._color_lens = lens_numbers(depth), lens_numbers(color)
+        self._depth_from_color = motion_between(color, depth)
+        self._shift = motion_between(depth, color)[:, 3].astype(np.float32)
+
+    def draw(
+        self,
+        counts: NDArray[np.uint16],
+        mm_per_count: float,
+        crop_matrix: NDArray[np.float64],
+        shape: tuple[int, int],
+    ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        """Depth crop and mask, as `register_depth` gives them."""
+        _require_frame("depth", counts, self._depth)
+        counts = np.ascontiguousarray(counts)
+        window = self._window(counts, mm_per_count, crop_matrix, shape)
+        placed, is_mended = self._place(counts, mm_per_count, crop_matrix, window)
+        measured, mended = np.zeros((2, *shape), np.float32)
+        crop, mask = np.empty(shape, np.uint16), np.zeros(shape, np.uint8)
+        self._loops.draw_surface(placed, is_mended, np.float32(_JUMP), measured, mended, mask)
+        self._loops.read_buffers(measured, mended, mask, crop)
+        return crop, mask
+
+    def _place(
+        self,
+        counts: NDArray[np.uint16],
+        mm_per_count: float,
+        crop_matrix: NDArray[np.float64],
+        window: tuple[slice, slice],
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Where a window's points lie in the crop (3, h, w) and which were mended (h, w)."""
+        rows, columns = window
+        size = (rows.stop - rows.start, columns.stop - columns.start)
+        corner = (rows.start, columns.start)
+        depth, is_mended = np.empty(size, np.float32), np.zeros(size, np.bool_)
+        self._loops.mend_window(counts, np.float32(mm_per_count), _JUMP, corner, depth, is_mended)
+        is_kept = self._rays is not None
+        placed = np.empty((3, *size), np.float32)
+        self._loops.place_points(
+            depth,
+            self._rays if is_kept else turned_rays(self._depth, self._color, rows, columns),
+            corner if is_kept else (0, 0),
+            self._shift,
+            self._color_lens.astype(np.float32),
+            _crop_from_rays(self._color, crop_matrix),
+            placed,
         )
+        return placed, is_mended
+
+    def _window(
+        self,
+        counts: NDArray[np.uint16],
+        mm_per_count: float,
+        crop_matrix: NDArray[np.float64],
+        shape: tuple[int, int],
+    ) -> tuple[slice, slice]:
+        """Rows and columns of the depth frame in which anything of the crop can lie.
+
+        A first, wide window shows how near and far its depths really are; those make the second.
+        """
+        frame_from_crop = invert_matrix(crop_matrix)
+        rows, columns = self._window_of(frame_from_crop, shape, _NEAR_MM, _FAR_MM)
+        low, high = self._loops.extremes(
+            counts, (rows.start, rows.stop), (columns.start, columns.stop)
+        )
+        near = max(low * mm_per_count / _SLANT - _SLANT_MM, _NEAR_MM)
+        far = min(high * mm_per_count * _SLANT + _SLANT_MM, _FAR_MM)
+        if near >= far:
+            return rows, columns
+        return self._window_of(frame_from_crop, shape, near, far)
+
+    def _window_of(
+        self,
+        frame_from_crop: NDArray[np.float64],
+        shape: tuple[int, int],
+        near_mm: float,
+        far_mm: float,
+    ) -> tuple[slice, slice]:
+        """Rows and columns in which what is in the crop and between two depths can lie."""
+        size = (self._depth.height, self._depth.width)
+        limits = self._loops.crop_window(
+            self._color_lens,
+            (self._color.height, self._color.width),
+            frame_from_crop,
+            shape,
+            self._depth_from_color,
+            self._depth_lens,
+            (near_mm, far_mm),
+        )
+        if not np.isfinite(limits).all():
+            return slice(0, size[0]), slice(0, size[1])
+        return _span(limits[0], limits[1], size[0]), _span(limits[2], limits[3], size[1])
 
 
-def pixel_rays(
-    camera: CameraModel, rows: slice = slice(None), columns: slice = slice(None)
-) -> NDArray[np.float32]:
-    """Ideal normalised coordinates (H, W, 2) of the pixels of a camera, or of a window of them."""
-    y, x = np.arange(camera.height)[rows], np.arange(camera.width)[columns]
-    pixels = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=2).reshape(-1, 2)
-    rays = camera.rays(pixels.astype(np.float64)).astype(np.float32)
-    return rays.reshape(len(y), len(x), 2)
+class _ThermalView:
+    """The thermal camera's picture as the color camera would see it."""
 
+    def __init__(self, thermal: CameraModel, color: CameraModel) -> None:
+        require("numba", "preprocess")
+        from mavfer.vision import thermal_kernels
 
-def lens_numbers(camera: CameraModel) -> NDArray[np.float64]:
-    """The nine numbers by which the kernels know a lens: fx, fy, cx, cy, k1, k2, p1, p2, k3."""
-    return np.concatenate([camera.matrix[[0, 1, 0, 1], [0, 1, 2, 2]], camera.distortion])
+        self._loops: Any = thermal_kernels
+        self._thermal, self._color = thermal, color
+        self._lens = lens_numbers(thermal).astype(np.float32)
+        self._color_lens = lens_numbers(color)
+        motion = motion_between(color, thermal)
+        self._rotation = np.ascontiguousarray(motion[:, :3])
+        self._shift = motion[:, 3].astype(np.float32)
 
+    def look_up(
+        self,
+        centikelvin: NDArray[np.uint16],
+        depth_crop: NDArray[np.uint16],
+        crop_matrix: NDArray[np.float64],
+    ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        """Thermal crop and mask, as `register_thermal` gives them."""
+        _require_frame("thermal", centikelvin, self._thermal)
+        shape = depth_crop.shape
+        depth, is_filled = depth_crop.astype(np.float32), np.zeros(shape, np.bool_)
+        self._loops.fill_gaps(depth, is_filled, _LONGEST_GAP, _GAP_STEP_MM)
+        seen, corner, size = self._see(depth, crop_matrix)
+        nearest = np.full(size, np.inf, np.float32)
+        self._loops.keep_nearest(seen, corner, nearest)
+        nearest = _widened(nearest, self._reach(crop_matrix))
+        centikelvin, least = np.ascontiguousarray(centikelvin), np.zeros(size, np.float32)
+        self._loops.least_around(centikelvin, corner, nearest, least)
+        crop, mask = np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+        self._loops.look_up(
+            centikelvin,
+            seen,
+            corner,
+            nearest,
+            least,
+            is_filled,
+            np.float32(_OCCLUSION_MM),
+            np.float32(_OCCLUSION_SHARE),
+            crop,
+            mask,
+        )
+        return crop, mask
 
-def _kernels() -> Any:
-    """The compiled inner loops, or the line that installs numba."""
-    require("numba", "preprocess")
-    from mavfer.vision import registration_kernels
+    def _see(
+        self, depth: NDArray[np.float32], crop_matrix: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]:
+        """Where the thermal camera sees the crop's pixels (3, H, W): x, y, mm.
 
-    return registration_kernels
+        And the box of its picture that holds them all: corner and size, row first.
+        """
+        shape = depth.shape
+        cell = max(-(-max(shape) // _GRID_CELLS), 1)
+        grid = np.empty((3, *((length - 1) // cell + 2 for length in shape)), np.float32)
+        lens_loops().crop_rays(
+            self._color_lens,
+            (self._color.height, self._color.width),
+            invert_matrix(crop_matrix),
+            self._rotation,
+            cell,
+            grid,
+        )
+        seen = np.empty((3, *shape), np.float32)
+        size = (self._thermal.height, self._thermal.width)
+        self._loops.see_surface(depth, grid, cell, self._shift, self._lens, size, seen)
+        top, bottom, left, right = self._loops.seen_limits(seen)
+        rows = _span(top, bottom, size[0])
+        columns = _span(left, right, size[1])
+        corner = (rows.start, columns.start)
+        return seen, corner, (rows.stop - rows.start, columns.stop - columns.start)
 
+    def _reach(self, crop_matrix: NDArray[np.float64]) -> int:
+        """Thermal pixels that a crop pixel covers to each side, so that the z-buffer has no holes.
 
-def _empty_buffer(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A z-buffer in which nothing is seen yet."""
-    return np.full(shape, np.inf, np.float32)
+        0 where the crop is finer than the thermal picture: a wider reach would let the rim of a
+        steep cheek hide the cheek.
+        """
+        scale = np.sqrt(abs(np.linalg.det(crop_matrix[:, :2])))
+        per_pixel = self._thermal.matrix[0, 0] / (self._color.matrix[0, 0] * scale)
+        return int(np.clip(np.ceil((per_pixel - 1) / 2), 0, _MAX_REACH))
 
 
 def _widened(nearest: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
     """A z-buffer in which each point covers `reach` pixels to each side."""
-    if reach == 0:
+    if reach == 0 or nearest.size == 0:
         return nearest
     cv2: Any = require("cv2", "preprocess")
     widened: NDArray[np.float32] = cv2.erode(nearest, np.ones((2 * reach + 1,) * 2, np.uint8))
     return widened
 
 
-def _motion(source: CameraModel, target: CameraModel) -> NDArray[np.float64]:
-    """Motion (3, 4) from one camera's frame to another's."""
-    motion = target.camera_from_color @ np.linalg.inv(source.camera_from_color)
-    return np.ascontiguousarray(motion[:3])
+def _span(low: float, high: float, length: int) -> slice:
+    """The lines of a frame from `low` to `high` and a little more; empty where there are none."""
+    if low > high:
+        return slice(0, 0)
+    first = int(min(max(np.floor(low) - _MARGIN, 0), length))
+    end = int(min(max(np.ceil(high) + _MARGIN + 1, first), length))
+    return slice(first, end)
 
 
-def _window(
-    depth_camera: CameraModel,
-    color_camera: CameraModel,
-    crop_matrix: NDArray[np.float64],
-    shape: tuple[int, int],
-) -> tuple[slice, slice]:
-    """Rows and columns of the depth frame in which anything of the crop can lie.
-
-    The crop's rim is followed into space, from the nearest to the farthest depth, and back.
-    """
-    height, width = shape
-    share = np.linspace(0, 1, 5)
-    x = np.concatenate([share, share, share * 0, share * 0 + 1]) * (width - 1)
-    y = np.concatenate([share * 0, share * 0 + 1, share, share]) * (height - 1)
-    rays = _crop_rays(color_camera, crop_matrix, np.stack([x, y], axis=1))
-    rays = np.column_stack([rays, np.ones(len(rays))])
-    to_color = np.linalg.inv(color_camera.camera_from_color)
-    points = (
-        np.concatenate([rays * _NEAR_MM, rays * _FAR_MM]) @ to_color[:3, :3].T + to_color[:3, 3]
-    )
-    seen = depth_camera.project(points)
-    if not np.isfinite(seen).all():
-        return slice(0, depth_camera.height), slice(0, depth_camera.width)
-    limits = np.array([depth_camera.width, depth_camera.height])
-    low = np.clip(np.floor(seen.min(axis=0)) - _MARGIN, 0, limits).astype(int)
-    high = np.clip(np.ceil(seen.max(axis=0)) + _MARGIN + 1, 0, limits).astype(int)
-    high = np.maximum(low, high)
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-
-
-def _dense_rays(
-    camera: CameraModel, crop_matrix: NDArray[np.float64], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    """Rays (2, H, W) of the color camera at the crop's pixels, from those at a coarse grid.
-
-    A lens bends so little within one cell that straight lines between are within 0.02 px.
-    """
-    height, width = shape
-    cell = max(height, width) / _GRID_CELLS
-    down, across = _interpolation(height, cell), _interpolation(width, cell)
-    y, x = np.mgrid[: down.shape[1], : across.shape[1]] * cell
-    grid = _crop_rays(camera, crop_matrix, np.stack([x.ravel(), y.ravel()], axis=1))
-    rays: NDArray[np.float64] = down @ grid.T.reshape(2, *x.shape) @ across.T
-    return rays
-
-
-@lru_cache(maxsize=8)
-def _interpolation(length: int, cell: float) -> NDArray[np.float64]:
-    """What (length, lines) each of the lines, `cell` pixels apart, counts at each pixel."""
-    lines = max(int(np.ceil((length - 1) / cell)) + 1, 2)
-    place = np.arange(length)[:, None] / cell
-    weights: NDArray[np.float64] = np.maximum(0, 1 - np.abs(place - np.arange(lines)))
-    return weights
-
-
-def _crop_rays(
-    camera: CameraModel, crop_matrix: NDArray[np.float64], points: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Rays (N, 2) of the color camera at points (N, 2) of the crop.
-
-    A lens model means nothing far outside the picture it was fitted on: a quarter of its size
-    beyond the rim the rays stay what they are there.
-    """
-    pixels = apply_matrix(invert_matrix(crop_matrix), points)
-    size = np.array([camera.width, camera.height])
-    return camera.rays(np.clip(pixels, -_BEYOND_RIM * size, (1 + _BEYOND_RIM) * size))
-
-
-def _reach(
-    thermal_camera: CameraModel, color_camera: CameraModel, crop_matrix: NDArray[np.float64]
-) -> int:
-    """Thermal pixels that a crop pixel covers to each side, so that the z-buffer has no holes.
-
-    0 where the crop is finer than the thermal picture: a wider reach would let the rim of a steep
-    cheek hide the cheek.
-    """
-    crop_focal = color_camera.matrix[0, 0] * np.sqrt(abs(np.linalg.det(crop_matrix[:, :2])))
-    per_pixel = thermal_camera.matrix[0, 0] / crop_focal
-    return int(np.clip(np.ceil((per_pixel - 1) / 2), 0, _MAX_REACH))
+def _crop_from_rays(camera: CameraModel, crop_matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Matrix (2, 3) from a camera's distorted normalised coordinates to the crop's pixels."""
+    matrix = crop_matrix[:, :2] @ camera.matrix[:2]
+    matrix[:, 2] += crop_matrix[:, 2]
+    return matrix.astype(np.float32)
 
 
 def _require_frame(stream: str, frame: NDArray[np.uint16], camera: CameraModel) -> None:

@@ -1,55 +1,97 @@
-"""Inner loops of registration; imported only where numba is installed.
+"""Inner loops of the registration of depth; imported only where numba is installed.
 
-A lens is nine numbers here: fx, fy, cx, cy, k1, k2, p1, p2, k3. A motion is a (3, 4) matrix. Depth
-0 means none. All coordinates have pixel centres at integers. Results are written to arrays that the
-caller brings, and all arrays are contiguous: each function is then compiled once, in half the time.
+Surfaces are kept as inverse depth, 0 where there is none: it is linear across the picture of a
+plane, and the nearest is the largest. All coordinates have pixel centres at integers. Results are
+written to arrays that the caller brings, and all arrays are contiguous: each function is then
+compiled once, in half the time. Everything per pixel is of single precision, 1e-4 px of a frame.
 """
 # ruff: noqa: PLR0917 (compiled functions are called by position)
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numba import njit
 
+from mavfer.vision.lens_kernels import crop_ray, distort, move
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["draw_surface", "fill_gaps", "look_up", "place_points", "see_surface"]
+__all__ = [
+    "crop_window",
+    "draw_surface",
+    "extremes",
+    "mend_window",
+    "place_points",
+    "read_buffers",
+]
 
-MEASURED: Final = 1
-INTERPOLATED: Final = 2
-OCCLUDED: Final = 4
+MEASURED: Final = np.uint8(1)
+INTERPOLATED: Final = np.uint8(2)
+OCCLUDED: Final = np.uint8(4)
 
 _FARTHEST: Final = 65535
-_FLAT: Final = 1e-9
-_ON_EDGE: Final = 1e-4
+_FARTHEST_INVERSE: Final = np.float32(1 / 65535)
+_ZERO: Final = np.float32(0)
+_HALF: Final = np.float32(0.5)
+_ONE: Final = np.float32(1)
+_FLAT: Final = np.float32(1e-9)
+_ON_EDGE: Final = np.float32(-1e-4)
 """Pixels this little outside a triangle count as inside, so that neighbours leave no seam."""
-_ENOUGH_WEIGHT: Final = 0.5
+_RIM_POINTS: Final = 5
+_SAFE: Final = {"contract", "arcp", "nsz", "reassoc"}
+"""What of fast arithmetic leaves infinities and NaN alone."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _project(lens: NDArray[np.float64], x: float, y: float, z: float) -> tuple[float, float]:
-    """Pixel at which a point in front of the camera is seen (Brown-Conrady)."""
-    u = x / z
-    v = y / z
-    r2 = u * u + v * v
-    radial = 1 + r2 * (lens[4] + r2 * (lens[5] + r2 * lens[8]))
-    distorted_u = u * radial + 2 * lens[6] * u * v + lens[7] * (r2 + 2 * u * u)
-    distorted_v = v * radial + lens[6] * (r2 + 2 * v * v) + 2 * lens[7] * u * v
-    return lens[0] * distorted_u + lens[2], lens[1] * distorted_v + lens[3]
+@njit(cache=True, nogil=True, error_model="numpy")
+def crop_window(
+    color_lens: NDArray[np.float64],
+    color_size: tuple[int, int],
+    frame_from_crop: NDArray[np.float64],
+    crop_size: tuple[int, int],
+    motion: NDArray[np.float64],
+    depth_lens: NDArray[np.float64],
+    range_mm: tuple[float, float],
+) -> tuple[float, float, float, float]:
+    """Lowest and highest row, then column, of the depth frame where the crop's rim can be seen.
+
+    The rim is followed into space, to the nearest and the farthest depth, and back by `motion`.
+    NaN where a part of it is behind the depth camera.
+    """
+    top, bottom, left, right = np.inf, -np.inf, np.inf, -np.inf
+    for index in range(4 * _RIM_POINTS):
+        along = (index // 4) / (_RIM_POINTS - 1)
+        across = index % 2
+        x, y = (along, across) if index % 4 < 2 else (across, along)  # noqa: PLR2004 (two sides)
+        u, v = crop_ray(
+            color_lens, color_size, frame_from_crop, x * (crop_size[1] - 1), y * (crop_size[0] - 1)
+        )
+        for z in range_mm:
+            own_x, own_y, own_z = move(motion, u * z, v * z, z)
+            if own_z <= 0:
+                return np.nan, np.nan, np.nan, np.nan
+            bent_u, bent_v = distort(depth_lens, own_x / own_z, own_y / own_z)
+            column = depth_lens[0] * bent_u + depth_lens[2]
+            row = depth_lens[1] * bent_v + depth_lens[3]
+            top, bottom = min(top, row), max(bottom, row)
+            left, right = min(left, column), max(right, column)
+    return top, bottom, left, right
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _move(motion: NDArray[np.float64], x: float, y: float, z: float) -> tuple[float, float, float]:
-    """A point in another camera's frame."""
-    return (
-        motion[0, 0] * x + motion[0, 1] * y + motion[0, 2] * z + motion[0, 3],
-        motion[1, 0] * x + motion[1, 1] * y + motion[1, 2] * z + motion[1, 3],
-        motion[2, 0] * x + motion[2, 1] * y + motion[2, 2] * z + motion[2, 3],
-    )
+@njit(cache=True, nogil=True, error_model="numpy")
+def extremes(
+    counts: NDArray[np.uint16], rows: tuple[int, int], columns: tuple[int, int]
+) -> tuple[Any, Any]:
+    """Smallest and largest count above 0 in a window; 65535 and 0 where there is none."""
+    low, high = np.uint16(_FARTHEST), np.uint16(0)
+    for row in range(rows[0], rows[1]):
+        for count in counts[row, columns[0] : columns[1]]:
+            high = max(high, count)
+            # 0 is no count: it must not become the smallest.
+            low = min(low, count if count > 0 else np.uint16(_FARTHEST))
+    return low, high
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -72,264 +114,243 @@ def _mend(counts: NDArray[np.uint16], row: int, column: int, jump: float) -> flo
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def place_points(
+def mend_window(
     counts: NDArray[np.uint16],
-    mm_per_count: float,
+    mm_per_count: np.float32,
     jump: float,
-    rays: NDArray[np.float32],
     corner: tuple[int, int],
-    motion: NDArray[np.float64],
-    lens: NDArray[np.float64],
-    crop: NDArray[np.float64],
-    placed: NDArray[np.float32],
+    depth: NDArray[np.float32],
     is_mended: NDArray[np.bool_],
 ) -> None:
-    """Writes where the depth pixels of a window lie in the crop: (h, w, 3) x, y, mm.
+    """Writes the depth (h, w) in mm of the window that begins at `corner`, row and column.
 
-    The window begins at `corner`, row and column. A missing pixel is put between two opposite
-    neighbours on one surface, and marked in `is_mended` (h, w).
+    A missing pixel is put between two opposite neighbours on one surface, and marked in `is_mended`
+    (h, w).
     """
-    for row in range(placed.shape[0]):
-        for column in range(placed.shape[1]):
-            y, x = row + corner[0], column + corner[1]
-            count = float(counts[y, x])
-            if count == 0:
-                count = _mend(counts, y, x, jump)
+    height, width = depth.shape
+    for row in range(height):
+        line = counts[row + corner[0], corner[1] : corner[1] + width]
+        for column in range(width):
+            depth[row, column] = np.float32(line[column]) * mm_per_count
+        for column in range(width):
+            if line[column] == 0:
+                count = _mend(counts, row + corner[0], column + corner[1], jump)
+                depth[row, column] = np.float32(count) * mm_per_count
                 is_mended[row, column] = count > 0
-            z = np.float32(count * mm_per_count)
-            own_x, own_y, own_z = _move(motion, rays[y, x, 0] * z, rays[y, x, 1] * z, z)
-            if z <= 0 or own_z <= 0:
-                continue
-            u, v = _project(lens, own_x, own_y, own_z)
-            placed[row, column, 0] = crop[0, 0] * u + crop[0, 1] * v + crop[0, 2]
-            placed[row, column, 1] = crop[1, 0] * u + crop[1, 1] * v + crop[1, 2]
-            placed[row, column, 2] = own_z
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+def place_points(
+    depth: NDArray[np.float32],
+    rays: NDArray[np.float32],
+    corner: tuple[int, int],
+    shift: NDArray[np.float32],
+    lens: NDArray[np.float32],
+    crop: NDArray[np.float32],
+    placed: NDArray[np.float32],
+) -> None:
+    """Writes where the points of a window lie in the crop: (3, h, w) x, y, inverse depth.
+
+    Args:
+        depth: (h, w) mm along the depth camera's axis, 0 = none.
+        rays: (3, H, W) the depth camera's rays, turned into the color camera's frame.
+        corner: Row and column of `rays` at which the window begins.
+        shift: (3,) mm, the depth camera's place in the color camera's frame.
+        lens: The color camera's.
+        crop: (2, 3) from ideal pixels of focal length 1 to the crop's.
+        placed: Where the result goes.
+    """
+    width = depth.shape[1]
+    for row in range(depth.shape[0]):
+        y, x = row + corner[0], corner[1]
+        ray_x, ray_y = rays[0, y, x : x + width], rays[1, y, x : x + width]
+        ray_z, line = rays[2, y, x : x + width], depth[row]
+        to_x, to_y, to_inverse = placed[0, row], placed[1, row], placed[2, row]
+        for column in range(width):
+            z = line[column]
+            own_z = z * ray_z[column] + shift[2]
+            inverse = _ONE / own_z if (z > 0) & (own_z > 0) else _ZERO
+            u, v = distort(
+                lens,
+                (z * ray_x[column] + shift[0]) * inverse,
+                (z * ray_y[column] + shift[1]) * inverse,
+            )
+            to_x[column] = crop[0, 0] * u + crop[0, 1] * v + crop[0, 2]
+            to_y[column] = crop[1, 0] * u + crop[1, 1] * v + crop[1, 2]
+            to_inverse[column] = inverse
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _point(placed: NDArray[np.float32], row: int, column: int) -> tuple[Any, Any, Any]:
+    """x, y and inverse depth of one depth pixel."""
+    return placed[0, row, column], placed[1, row, column], placed[2, row, column]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+def _box(
+    a: tuple[Any, Any, Any],
+    b: tuple[Any, Any, Any],
+    c: tuple[Any, Any, Any],
+    d: tuple[Any, Any, Any],
+    image: NDArray[Any],
+) -> tuple[Any, Any, Any, Any]:
+    """First and last row, then column, of an image that four points surround."""
+    last_x, last_y = np.float32(image.shape[1] - 1), np.float32(image.shape[0] - 1)
+    top = np.int64(np.ceil(max(_ZERO, min(a[1], b[1], c[1], d[1]))))
+    bottom = np.int64(np.floor(min(last_y, max(a[1], b[1], c[1], d[1]))))
+    left = np.int64(np.ceil(max(_ZERO, min(a[0], b[0], c[0], d[0]))))
+    right = np.int64(np.floor(min(last_x, max(a[0], b[0], c[0], d[0]))))
+    return top, bottom, left, right
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
 def _draw_triangle(
-    a: tuple[float, float, float],
-    b: tuple[float, float, float],
-    c: tuple[float, float, float],
-    mended: bool,
-    jump: float,
+    a: tuple[Any, Any, Any],
+    b: tuple[Any, Any, Any],
+    c: tuple[Any, Any, Any],
+    jump: np.float32,
     nearest: NDArray[np.float32],
     mask: NDArray[np.uint8],
 ) -> None:
     """Draws the triangle between three neighbouring depth pixels into the z-buffer.
 
     Across a jump there is no surface: what is seen there the depth camera did not see, and only the
-    mask is told. The inverse of depth is linear across the picture of a plane, so that is what is
-    interpolated.
+    mask is told.
     """
-    front = min(a[2], b[2], c[2])
-    if front <= 0:
-        return
-    left = max(0, math.ceil(min(a[0], b[0], c[0])))
-    right = min(nearest.shape[1] - 1, math.floor(max(a[0], b[0], c[0])))
-    top = max(0, math.ceil(min(a[1], b[1], c[1])))
-    bottom = min(nearest.shape[0] - 1, math.floor(max(a[1], b[1], c[1])))
+    back = min(a[2], b[2], c[2])
     area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    if left > right or top > bottom or abs(area) < _FLAT:
+    if back <= 0 or abs(area) < _FLAT:
         return
-    is_torn = max(a[2], b[2], c[2]) > jump * front
-    bit = np.uint8(INTERPOLATED if mended else MEASURED)
-    of_area = 1.0 / area
-    a_inverse, b_inverse, c_inverse = 1.0 / a[2], 1.0 / b[2], 1.0 / c[2]
+    top, bottom, left, right = _box(a, b, c, c, nearest)
+    is_torn = max(a[2], b[2], c[2]) > jump * back
     for row in range(top, bottom + 1):
+        y = np.float32(row)
         for column in range(left, right + 1):
-            s = ((b[0] - column) * (c[1] - row) - (b[1] - row) * (c[0] - column)) * of_area
-            t = ((c[0] - column) * (a[1] - row) - (c[1] - row) * (a[0] - column)) * of_area
-            if min(s, t, 1 - s - t) < -_ON_EDGE:
+            x = np.float32(column)
+            s = ((b[0] - x) * (c[1] - y) - (b[1] - y) * (c[0] - x)) / area
+            t = ((c[0] - x) * (a[1] - y) - (c[1] - y) * (a[0] - x)) / area
+            if min(s, t, _ONE - s - t) < _ON_EDGE:
                 continue
             if is_torn:
-                mask[row, column] |= np.uint8(OCCLUDED)
-                continue
-            z = 1 / (s * a_inverse + t * b_inverse + (1 - s - t) * c_inverse)
-            if z < nearest[row, column]:
-                nearest[row, column] = z
-                mask[row, column] = (mask[row, column] & np.uint8(OCCLUDED)) | bit
+                mask[row, column] = OCCLUDED
+            else:
+                inverse = s * a[2] + t * b[2] + (_ONE - s - t) * c[2]
+                nearest[row, column] = max(nearest[row, column], inverse)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _point(placed: NDArray[np.float32], row: int, column: int) -> tuple[float, float, float]:
-    """x, y and mm of one depth pixel."""
-    return placed[row, column, 0], placed[row, column, 1], placed[row, column, 2]
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+def _draw_torn(
+    a: tuple[Any, Any, Any],
+    b: tuple[Any, Any, Any],
+    c: tuple[Any, Any, Any],
+    d: tuple[Any, Any, Any],
+    jump: np.float32,
+    nearest: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+) -> None:
+    """Draws what there is between four neighbours that are no plain square."""
+    # Cut along the diagonal that keeps most where one corner is missing.
+    if b[2] > 0 and c[2] > 0:
+        _draw_triangle(a, b, c, jump, nearest, mask)
+        _draw_triangle(b, d, c, jump, nearest, mask)
+    else:
+        _draw_triangle(a, b, d, jump, nearest, mask)
+        _draw_triangle(a, d, c, jump, nearest, mask)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _is_beside(
-    a: tuple[float, float, float],
-    b: tuple[float, float, float],
-    c: tuple[float, float, float],
-    d: tuple[float, float, float],
-    axis: int,
-    last: int,
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE, inline="always")
+def _draw_square(
+    a: tuple[Any, Any, Any],
+    b: tuple[Any, Any, Any],
+    c: tuple[Any, Any, Any],
+    d: tuple[Any, Any, Any],
+    box: tuple[int, int, int, int],
+    jump: np.float32,
+    nearest: NDArray[np.float32],
 ) -> bool:
-    """True where four points lie on one side of the crop, before 0 or behind `last`."""
-    lowest = min(a[axis], b[axis], c[axis], d[axis])
-    highest = max(a[axis], b[axis], c[axis], d[axis])
-    return highest < 0 or lowest > last
+    """Draws both triangles of four neighbours on one surface, cut from b to c, at one go.
+
+    Pixels are told in shares s of the way from a to b and t from a to c. The second triangle lies
+    where s + t > 1; there its plane bends away from the first one's, more with each step. Nothing
+    branches inside, which would cost more than the arithmetic.
+
+    False, and nothing drawn, where a corner is missing, the surface jumps, or the square is not
+    convex.
+    """
+    back, front = min(a[2], b[2], c[2], d[2]), max(a[2], b[2], c[2], d[2])
+    over = _ONE / ((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+    s_x, s_y = (c[1] - a[1]) * over, (a[0] - c[0]) * over
+    t_x, t_y = (a[1] - b[1]) * over, (b[0] - a[0]) * over
+    s_of_d = (d[0] - a[0]) * s_x + (d[1] - a[1]) * s_y
+    t_of_d = (d[0] - a[0]) * t_x + (d[1] - a[1]) * t_y
+    beyond = s_of_d + t_of_d - _ONE
+    is_convex = (min(s_of_d, t_of_d) > 0) & (beyond > _FLAT)
+    if not ((back > 0) & (front <= jump * back) & is_convex):
+        return False
+    along_s, along_t = b[2] - a[2], c[2] - a[2]
+    bend = (d[2] - a[2] - s_of_d * along_s - t_of_d * along_t) / beyond
+    top, bottom, left, right = box
+    for row in range(top, bottom + 1):
+        x, y = np.float32(left) - a[0], np.float32(row) - a[1]
+        s, t = x * s_x + y * s_y, x * t_x + y * t_y
+        for column in range(left, right + 1):
+            right_of_b = t_of_d * (_ONE - s) + (s_of_d - _ONE) * t
+            below_c = s_of_d * (_ONE - t) + (t_of_d - _ONE) * s
+            inverse = a[2] + s * along_s + t * along_t + bend * max(_ZERO, s + t - _ONE)
+            is_inside = min(s, t, right_of_b, below_c) >= _ON_EDGE
+            inverse = inverse if is_inside else _ZERO
+            nearest[row, column] = max(nearest[row, column], inverse)
+            s, t = s + s_x, t + t_x
+    return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
 def draw_surface(
     placed: NDArray[np.float32],
     is_mended: NDArray[np.bool_],
-    jump: float,
-    nearest: NDArray[np.float32],
+    jump: np.float32,
+    measured: NDArray[np.float32],
+    mended: NDArray[np.float32],
+    mask: NDArray[np.uint8],
+) -> None:
+    """Draws the surface through neighbouring points, seen from the crop, as inverse depth.
+
+    The two z-buffers, one for squares with a mended corner, and the mask come filled with 0; the
+    mask is told of what is torn.
+    """
+    for row in range(placed.shape[1] - 1):
+        b, d = _point(placed, row, 0), _point(placed, row + 1, 0)
+        for column in range(placed.shape[2] - 1):
+            a, c = b, d
+            b, d = _point(placed, row, column + 1), _point(placed, row + 1, column + 1)
+            box = _box(a, b, c, d, mask)
+            if (box[0] > box[1]) | (box[2] > box[3]):
+                continue
+            if (
+                is_mended[row, column]
+                | is_mended[row, column + 1]
+                | is_mended[row + 1, column]
+                | is_mended[row + 1, column + 1]
+            ):
+                _draw_torn(a, b, c, d, jump, mended, mask)
+            elif not _draw_square(a, b, c, d, box, jump, measured):
+                _draw_torn(a, b, c, d, jump, measured, mask)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+def read_buffers(
+    measured: NDArray[np.float32],
+    mended: NDArray[np.float32],
     mask: NDArray[np.uint8],
     depth: NDArray[np.uint16],
 ) -> None:
-    """Writes the surface through neighbouring points, seen from the crop: depth in mm and mask.
-
-    `nearest` comes filled with infinity, `mask` and `depth` with 0.
-    """
-    height, width = nearest.shape
-    for row in range(placed.shape[0] - 1):
-        for column in range(placed.shape[1] - 1):
-            a, b = _point(placed, row, column), _point(placed, row, column + 1)
-            c, d = _point(placed, row + 1, column), _point(placed, row + 1, column + 1)
-            if _is_beside(a, b, c, d, 0, width - 1) or _is_beside(a, b, c, d, 1, height - 1):
-                continue
-            mended = is_mended[row, column] | is_mended[row, column + 1]
-            mended |= is_mended[row + 1, column] | is_mended[row + 1, column + 1]
-            # Cut along the diagonal that keeps most where one corner is missing.
-            if b[2] > 0 and c[2] > 0:
-                _draw_triangle(a, b, c, mended, jump, nearest, mask)
-                _draw_triangle(b, d, c, mended, jump, nearest, mask)
-            else:
-                _draw_triangle(a, b, d, mended, jump, nearest, mask)
-                _draw_triangle(a, d, c, mended, jump, nearest, mask)
-    for row in range(height):
-        for column in range(width):
-            if nearest[row, column] < _FARTHEST:
-                depth[row, column] = np.uint16(nearest[row, column] + 0.5)
-                mask[row, column] &= np.uint8(MEASURED | INTERPOLATED)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def fill_gaps(
-    depth: NDArray[np.float32], is_filled: NDArray[np.bool_], longest: int, step_mm: float
-) -> None:
-    """Bridges short gaps of the depth along rows, then columns, and marks where that was done.
-
-    A gap is bridged where both its ends lie on one surface: at most `step_mm` apart.
-    """
-    height, width = depth.shape
-    line, filled_line = depth.reshape(-1), is_filled.reshape(-1)
-    across, down = depth.strides[1] // depth.itemsize, depth.strides[0] // depth.itemsize
-    for row in range(height):
-        _bridge_line(line, filled_line, row * down, across, width, longest, step_mm)
-    for column in range(width):
-        _bridge_line(line, filled_line, column * across, down, height, longest, step_mm)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _bridge_line(
-    depth: NDArray[np.float32],
-    is_filled: NDArray[np.bool_],
-    start: int,
-    stride: int,
-    count: int,
-    longest: int,
-    step_mm: float,
-) -> None:
-    """Bridges the short gaps of one row or column of an image that lies in one line."""
-    end = start + stride * count
-    last = -1
-    for index in range(start, end, stride):
-        if depth[index] <= 0:
-            continue
-        is_gap = last >= 0 and stride < index - last <= (longest + 1) * stride
-        if is_gap and abs(depth[index] - depth[last]) <= step_mm:
-            for inner in range(last + stride, index, stride):
-                share = (inner - last) / (index - last)
-                depth[inner] = (1 - share) * depth[last] + share * depth[index]
-                is_filled[inner] = True
-        last = index
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def see_surface(
-    depth: NDArray[np.float32],
-    rays: NDArray[np.float64],
-    motion: NDArray[np.float64],
-    lens: NDArray[np.float64],
-    seen: NDArray[np.float32],
-    nearest: NDArray[np.float32],
-) -> None:
-    """Writes where a camera sees the crop's pixels: (H, W, 3) x, y, mm, and what is nearest.
-
-    `rays` (2, H, W) are those of the color camera at the crop's pixels. 0 mm is written where there
-    is no depth or the point is outside the camera's picture. The z-buffer `nearest` comes of the
-    picture's size and filled with infinity.
-    """
-    height, width = nearest.shape
+    """Writes depth in mm, and completes the mask, from the z-buffers of `draw_surface`."""
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
-            z = depth[row, column]
-            if z <= 0:
-                continue
-            x, y = rays[0, row, column] * z, rays[1, row, column] * z
-            own_x, own_y, own_z = _move(motion, x, y, z)
-            if own_z <= 0:
-                continue
-            u, v = _project(lens, own_x, own_y, own_z)
-            if 0 <= u <= width - 1 and 0 <= v <= height - 1:
-                seen[row, column, 0] = u
-                seen[row, column, 1] = v
-                seen[row, column, 2] = own_z
-                i, j = np.uint32(v + 0.5), np.uint32(u + 0.5)
-                nearest[i, j] = min(nearest[i, j], own_z)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def look_up(
-    thermal: NDArray[np.uint16],
-    seen: NDArray[np.float32],
-    nearest: NDArray[np.float32],
-    is_filled: NDArray[np.bool_],
-    tolerance_mm: float,
-    tolerance_share: float,
-    crop: NDArray[np.uint16],
-    mask: NDArray[np.uint8],
-) -> None:
-    """Writes temperatures of the crop's pixels where the thermal camera sees them, and mask.
-
-    `seen` and `nearest` are those of `see_surface`; `crop` and `mask` come filled with 0.
-    """
-    for row in range(crop.shape[0]):
-        for column in range(crop.shape[1]):
-            u, v, z = _point(seen, row, column)
-            if z <= 0:
-                continue
-            front = z - max(tolerance_mm, tolerance_share * z)
-            if nearest[int(v + 0.5), int(u + 0.5)] < front:
-                mask[row, column] = OCCLUDED
-                continue
-            value = _bilinear(thermal, nearest, front, u, v)
-            if value > 0:
-                crop[row, column] = np.uint16(value + 0.5)
-                mask[row, column] = INTERPOLATED if is_filled[row, column] else MEASURED
-
-
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _bilinear(
-    image: NDArray[np.uint16], nearest: NDArray[np.float32], front: float, x: float, y: float
-) -> float:
-    """Value between the four pixels around (x, y); 0 where most of them do not count.
-
-    Pixels that are 0, or show something nearer than `front`, do not count.
-    """
-    column, row = min(int(x), image.shape[1] - 2), min(int(y), image.shape[0] - 2)
-    s, t = x - column, y - row
-    total, weights = 0.0, 0.0
-    for i in range(2):
-        for j in range(2):
-            value = image[row + i, column + j]
-            if value > 0 and nearest[row + i, column + j] >= front:
-                weight = (t if i else 1 - t) * (s if j else 1 - s)
-                total += weight * value
-                weights += weight
-    return total / weights if weights > _ENOUGH_WEIGHT else 0.0
+            whole, patched = measured[row, column], mended[row, column]
+            inverse = max(whole, patched)
+            bit = MEASURED if whole >= patched else INTERPOLATED
+            is_there = inverse > _FARTHEST_INVERSE
+            millimetres = np.int32(_ONE / inverse + _HALF) if is_there else np.int32(0)
+            depth[row, column] = np.uint16(millimetres)
+            mask[row, column] = bit if is_there else mask[row, column]
