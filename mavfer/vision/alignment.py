@@ -18,7 +18,15 @@ from mavfer.vision.mean_face import MEAN_FACE, STABLE_POINTS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DEFAULT_PRESET", "PRESETS", "Preset", "crop_matrix", "find_preset", "warp_color"]
+__all__ = [
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "Preset",
+    "crop_matrix",
+    "find_preset",
+    "supersampling",
+    "warp_color",
+]
 
 DEFAULT_PRESET: Final = "mavfer224"
 
@@ -126,9 +134,7 @@ def warp_color(
     """
     cv2: Any = require("cv2", "preprocess")
     height, width = shape
-    shrink = 1 / np.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    # Up to a quarter more is left to bilinear interpolation, which averages that much by itself.
-    times = int(np.clip(np.ceil(shrink / 1.25), 1, _MAX_SUPERSAMPLING))
+    times = supersampling(matrix)
     fine = times * matrix
     fine[:, 2] += (times - 1) / 2
     crop: NDArray[np.uint8] = cv2.warpAffine(
@@ -137,3 +143,10 @@ def warp_color(
     if times > 1:
         crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
     return crop
+
+
+def supersampling(matrix: NDArray[np.float64]) -> int:
+    """How many times its size a crop is first made at, so that what it shrinks is averaged."""
+    shrink = 1 / np.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
+    # Up to a quarter more is left to bilinear interpolation, which averages that much by itself.
+    return int(np.clip(np.ceil(shrink / 1.25), 1, _MAX_SUPERSAMPLING))
