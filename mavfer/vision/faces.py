@@ -1,8 +1,9 @@
-"""Faces and their 68 landmarks in single gray frames, by dlib.
+"""Faces and their landmarks in single gray frames, by dlib.
 
 dlib's detector answers in boxes of whole pixels and its landmark reader in whole pixels too. Both
 are wrapped so that the frame is first resampled to a face of a fixed size: the box keeps its
 fractions, the rounding shrinks to a fraction of a pixel, and the cost is the same for any camera.
+Where the head's tilt is known the face is also brought upright, as both have learnt faces.
 """
 
 from __future__ import annotations
@@ -14,52 +15,38 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import InvalidArray, InvalidFile, require
+from mavfer.vision.geometry import apply_matrix, estimate_similarity, invert_matrix
+from mavfer.vision.landmarks import (
+    FIVE_POINTS,
+    LANDMARKS,
+    Box,
+    box_from_landmarks,
+    known_points,
+)
+from mavfer.vision.mean_face import MEAN_FACE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["LANDMARKS", "Box", "Face", "FaceFinder", "LandmarkReader", "box_from_landmarks"]
+__all__ = ["READER_FACE", "READER_SIDE", "Face", "FaceFinder", "LandmarkReader", "require_gray"]
 
-LANDMARKS: Final = 68
+READER_FACE: Final = 200
+"""Side of the face's box, in pixels, in the square from which landmarks are read: large enough that
+whole pixels are fine, small enough that the square stays in the processor's cache."""
+_READER_MARGIN: Final = 40
+READER_SIDE: Final = READER_FACE + 2 * _READER_MARGIN
 
 _DETECTION_WIDTH: Final = 640
 """Frames are shrunk to this width: a face of 80 px, the detector's smallest, is then 1/8 of it."""
 _ROI_FACE: Final = 110
 _ROI_MARGIN: Final = 55
 """Looking near an expected face: 110 px of face with half a face of margin, 220 px in all."""
-_READER_FACE: Final = 240
-_READER_MARGIN: Final = 60
 _CLEAR_SCORE: Final = 0.4
 """Below this a find may be a fold of cloth: it counts after every clearer one, however small."""
 _EXPECTED_THRESHOLD: Final = -0.1
 """Finds 99.9 % of natural frames where 0 finds 99.6 %; safe only where a face is expected."""
-_CENTRE_OFFSET: Final = np.array([-0.02, -0.11])
-_WIDTH_IN_RADII: Final = 2.73
-"""The detector's boxes as seen from the landmarks, averaged over real clips (ours)."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """A square around a face: from brows to chin, as dlib's detector draws it."""
-
-    x: float
-    """Centre, pixels."""
-    y: float
-    """Centre, pixels."""
-    width: float
-    """Side, pixels."""
-
-    def to_square(self, side: float, margin: float) -> NDArray[np.float64]:
-        """Matrix (2, 3) that brings the box to a square of `side` pixels behind a margin."""
-        scale = side / self.width
-        middle = margin + (side - 1) / 2
-        return np.array([[scale, 0, middle - scale * self.x], [0, scale, middle - scale * self.y]])
-
-    def distance(self, other: Box) -> float:
-        """Distance of the centres as a share of this box's width."""
-        return float(np.hypot(self.x - other.x, self.y - other.y)) / self.width
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ class FaceFinder:
         Raises:
             InvalidArray: `gray` is not a gray frame.
         """
-        _require_gray(gray)
+        require_gray(gray)
         scale = min(1.0, self._detection_width / gray.shape[1])
         small = gray
         if scale < 1:
@@ -109,21 +96,25 @@ class FaceFinder:
         )
 
     def find_near(
-        self, gray: NDArray[np.uint8], box: Box, *, threshold: float = _EXPECTED_THRESHOLD
+        self,
+        gray: NDArray[np.uint8],
+        box: Box,
+        *,
+        turn_degrees: float = 0.0,
+        threshold: float = _EXPECTED_THRESHOLD,
     ) -> Face | None:
         """The face nearest to an expected box; None where the detector sees none there.
 
         Args:
             gray: uint8 (H, W).
             box: Where a face is expected; it is searched half a width around.
+            turn_degrees: Tilt of the head, positive clockwise; it is looked at upright.
             threshold: Smallest score.
         """
-        _require_gray(gray)
-        matrix = box.to_square(_ROI_FACE, _ROI_MARGIN)
+        require_gray(gray)
+        matrix = _upright(box.to_square(_ROI_FACE, _ROI_MARGIN), box, turn_degrees)
         roi = _cut_square(gray, matrix, _ROI_FACE + 2 * _ROI_MARGIN)
-        scale = 1 / matrix[0, 0]
-        back = np.array([[scale, 0, -scale * matrix[0, 2]], [0, scale, -scale * matrix[1, 2]]])
-        faces = self._detect(roi, threshold, back)
+        faces = self._detect(roi, threshold, invert_matrix(matrix))
         return min(faces, key=lambda face: box.distance(face.box), default=None)
 
     def _detect(
@@ -139,28 +130,48 @@ class FaceFinder:
 
 
 class LandmarkReader:
-    """dlib's 68 landmarks by an ensemble of regression trees.
+    """dlib's 68 or 5 landmarks by an ensemble of regression trees.
 
-    Source: Kazemi and Sullivan 2014, CVPR; the order of the points is that of iBUG 300-W.
+    They are read from an upright square of the frame, in which the face has a fixed size; whoever
+    follows a face keeps the square of one frame to compare the next one with.
+
+    Source: Kazemi and Sullivan 2014, CVPR; the order of the 68 points is that of iBUG 300-W.
     """
 
     def __init__(self, model: Path) -> None:
-        dlib: Any = require("dlib", "preprocess")
         self._predictor = _load_predictor(model)
-        last = _READER_MARGIN + _READER_FACE - 1
-        self._rectangle = dlib.rectangle(_READER_MARGIN, _READER_MARGIN, last, last)
+        middle = (READER_SIDE - 1) / 2
+        self._middle = Box(middle, middle, READER_FACE)
+        flat = MEAN_FACE[:, :2]
+        to_square = box_from_landmarks(flat).to_square(READER_FACE, _READER_MARGIN)
+        self._mean_face = apply_matrix(to_square, flat)
 
     def read(self, gray: NDArray[np.uint8], box: Box) -> NDArray[np.float64]:
-        """Landmarks (68, 2) in pixels of the frame, for a face in `box`.
+        """Landmarks (68, 2) in pixels of the frame, for an upright face in `box`.
 
         There is always an answer, also where there is no face: whether to believe it is the
-        tracker's job.
+        tracker's job. Points that the model does not know are NaN.
         """
-        matrix = box.to_square(_READER_FACE, _READER_MARGIN)
-        roi = _cut_square(gray, matrix, _READER_FACE + 2 * _READER_MARGIN)
-        parts = self._predictor(roi, self._rectangle).parts()
+        matrix = box.to_square(READER_FACE, _READER_MARGIN)
+        return apply_matrix(invert_matrix(matrix), self.read_square(self.cut(gray, matrix)))
+
+    def square(self, landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Matrix (2, 3) from the frame to the square in which a face with landmarks is upright."""
+        is_known = known_points(landmarks)
+        return estimate_similarity(landmarks[is_known], self._mean_face[is_known])
+
+    def cut(self, gray: NDArray[np.uint8], matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """The square (READER_SIDE, READER_SIDE) of a frame; the frame's rim is repeated."""
+        return _cut_square(gray, matrix, READER_SIDE)
+
+    def read_square(self, square: NDArray[np.uint8], box: Box | None = None) -> NDArray[np.float64]:
+        """Landmarks (68, 2) in pixels of a square, for the face in `box`, or in its middle."""
+        parts = self._predictor(square, _rectangle(box or self._middle)).parts()
         points = np.array([(part.x, part.y) for part in parts], dtype=np.float64)
-        landmarks: NDArray[np.float64] = (points - matrix[:, 2]) / matrix[0, 0]
+        if len(points) == LANDMARKS:
+            return points
+        landmarks = np.full((LANDMARKS, 2), np.nan)
+        landmarks[list(FIVE_POINTS)] = points
         return landmarks
 
 
@@ -172,7 +183,7 @@ def _load_detector() -> Any:
 
 @cache
 def _load_predictor(model: Path) -> Any:
-    """Dlib's landmark reader, 100 MB that are read once a process."""
+    """Dlib's landmark reader, up to 100 MB that are read once a process."""
     dlib = require("dlib", "preprocess")
     try:
         return dlib.shape_predictor(str(model))
@@ -181,20 +192,35 @@ def _load_predictor(model: Path) -> Any:
         raise InvalidFile(message) from error
 
 
-def box_from_landmarks(landmarks: NDArray[np.float64]) -> Box:
-    """The box that the detector would draw around landmarks (68, 2)."""
-    centre = landmarks.mean(axis=0)
-    radius = float(np.sqrt(((landmarks - centre) ** 2).sum(axis=1).mean()))
-    x, y = centre + _CENTRE_OFFSET * radius
-    return Box(float(x), float(y), _WIDTH_IN_RADII * radius)
+def _upright(matrix: NDArray[np.float64], box: Box, turn_degrees: float) -> NDArray[np.float64]:
+    """A matrix (2, 3) whose result is turned back by `turn_degrees` around the middle of a box."""
+    if turn_degrees == 0:
+        return matrix
+    angle = np.radians(turn_degrees)
+    back = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    linear = back @ matrix[:, :2]
+    place = np.array([box.x, box.y])
+    middle = matrix[:, :2] @ place + matrix[:, 2]
+    return np.column_stack([linear, middle - linear @ place])
+
+
+def _rectangle(box: Box) -> Any:
+    """A box as a rectangle of dlib, in whole pixels, whose edges are inclusive."""
+    dlib: Any = require("dlib", "preprocess")
+    left, top = round(box.x - (box.width - 1) / 2), round(box.y - (box.width - 1) / 2)
+    side = round(box.width)
+    return dlib.rectangle(left, top, left + side - 1, top + side - 1)
 
 
 def _box_in_frame(rectangle: Any, to_frame: NDArray[np.float64]) -> Box:
     """A rectangle of dlib, whose edges are inclusive, in the pixels of the frame."""
-    scale = to_frame[0, 0]
-    x = (rectangle.left() + rectangle.right()) / 2
-    y = (rectangle.top() + rectangle.bottom()) / 2
-    return Box(scale * x + to_frame[0, 2], scale * y + to_frame[1, 2], scale * rectangle.width())
+    middle = (
+        (rectangle.left() + rectangle.right()) / 2,
+        (rectangle.top() + rectangle.bottom()) / 2,
+    )
+    x, y = to_frame[:, :2] @ middle + to_frame[:, 2]
+    scale = float(np.hypot(*to_frame[:, 0]))
+    return Box(float(x), float(y), scale * rectangle.width())
 
 
 def _cut_square(
@@ -208,7 +234,7 @@ def _cut_square(
     return square
 
 
-def _require_gray(gray: NDArray[np.uint8]) -> None:
+def require_gray(gray: NDArray[np.uint8]) -> None:
     """Raises InvalidArray unless `gray` is a frame of bytes without channels."""
     if gray.ndim != 2 or gray.dtype != np.uint8:  # noqa: PLR2004 (height, width)
         message = f"gray frame: needs uint8 (H, W), got {gray.dtype} {gray.shape}"

@@ -4,8 +4,11 @@ from skimage import data
 from skimage.color import rgb2gray
 
 from mavfer.errors import InvalidArray
-from mavfer.vision.faces import Box, FaceFinder, LandmarkReader, box_from_landmarks
+from mavfer.vision.faces import FaceFinder, LandmarkReader
 from mavfer.vision.landmark_model import find_landmark_model
+from mavfer.vision.landmarks import FIVE_POINTS, Box, box_from_landmarks, is_found, known_points
+
+cv2 = pytest.importorskip("cv2", reason="needs the extra preprocess")
 
 FACE_X, FACE_Y = 222, 126
 """Where the astronaut's face is in her portrait."""
@@ -109,6 +112,45 @@ def test_a_face_at_the_rim_is_read_beyond_it(reader, portrait):
 
     assert np.isfinite(landmarks).all()
     np.testing.assert_allclose(landmarks[42:48].mean(axis=0), (246 - FACE_X + 25, 103), atol=8)
+
+
+def test_a_tilted_face_is_found_upright(finder, portrait):
+    tilt = cv2.getRotationMatrix2D((FACE_X, FACE_Y), -50, 1)
+    tilted = cv2.warpAffine(portrait, tilt, portrait.shape[::-1])
+
+    box = Box(FACE_X + 5, FACE_Y, 90)
+    upright = finder.find_near(tilted, box, turn_degrees=50)
+
+    assert finder.find_near(tilted, box) is None
+    assert upright.box.x == pytest.approx(FACE_X, abs=8)
+    assert upright.box.y == pytest.approx(FACE_Y, abs=8)
+    assert 70 < upright.box.width < 110
+
+
+def test_a_face_on_its_head_is_no_face(finder, portrait):
+    assert not any(face.is_clear for face in finder.find(portrait[::-1]))
+
+
+def test_strides_do_not_matter(finder, reader, portrait):
+    color = portrait[..., None].repeat(3, axis=2)
+    box = finder.find(portrait)[0].box
+
+    assert finder.find(color[..., 1]) == finder.find(portrait)
+    np.testing.assert_array_equal(reader.read(color[..., 1], box), reader.read(portrait, box))
+
+
+def test_five_points_are_those_of_the_sixty_eight(reader, finder, portrait):
+    five = LandmarkReader(find_landmark_model(kind="5").path)
+    box = finder.find(portrait)[0].box
+
+    few, all_points = five.read(portrait, box), reader.read(portrait, box)
+
+    assert few.shape == (68, 2)
+    assert np.flatnonzero(known_points(few)).tolist() == sorted(FIVE_POINTS)
+    assert is_found(few)
+    # Lids are read at slightly different places; the eyes are 43 px apart.
+    assert np.nanmax(np.abs(few - all_points)) < 6
+    assert box_from_landmarks(few).distance(box_from_landmarks(all_points)) < 0.05
 
 
 @pytest.mark.parametrize("frame", [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.float32)])

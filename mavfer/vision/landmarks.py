@@ -1,0 +1,77 @@
+"""Sixty-eight landmarks, of which a model may know all or five, and the box around them.
+
+Arrays of landmarks always have 68 rows, so an index means the same point everywhere; the points
+that a model does not know are NaN. A face is found where its five stable points are known: the
+corners of the eyes and the base of the nose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from mavfer.vision.geometry import apply_matrix, estimate_similarity
+from mavfer.vision.mean_face import MEAN_FACE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FIVE_POINTS", "LANDMARKS", "Box", "box_from_landmarks", "is_found", "known_points"]
+
+LANDMARKS: Final = 68
+FIVE_POINTS: Final = (45, 42, 36, 39, 33)
+"""What the 5-point model knows, in its order: the corners of both eyes, the base of the nose."""
+
+_CENTRE_OFFSET: Final = np.array([-0.02, -0.11])
+_WIDTH_IN_RADII: Final = 2.73
+"""The detector's boxes as seen from the landmarks, averaged over real clips (ours)."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square around a face: from brows to chin, as dlib's detector draws it."""
+
+    x: float
+    """Centre, pixels."""
+    y: float
+    """Centre, pixels."""
+    width: float
+    """Side, pixels."""
+
+    def to_square(self, side: float, margin: float) -> NDArray[np.float64]:
+        """Matrix (2, 3) that brings the box to a square of `side` pixels behind a margin."""
+        scale = side / self.width
+        middle = margin + (side - 1) / 2
+        return np.array([[scale, 0, middle - scale * self.x], [0, scale, middle - scale * self.y]])
+
+    def distance(self, other: Box) -> float:
+        """Distance of the centres as a share of this box's width."""
+        return float(np.hypot(self.x - other.x, self.y - other.y)) / self.width
+
+
+def known_points(landmarks: NDArray[Any]) -> NDArray[np.bool_]:
+    """True (..., 68) where a point of landmarks (..., 68, 2) is known."""
+    return np.asarray(np.isfinite(landmarks).all(axis=-1))
+
+
+def is_found(landmarks: NDArray[Any]) -> NDArray[np.bool_]:
+    """True (...) where landmarks (..., 68, 2) are those of a face: the five points are known."""
+    return np.asarray(known_points(landmarks)[..., list(FIVE_POINTS)].all(axis=-1))
+
+
+def box_from_landmarks(landmarks: NDArray[Any]) -> Box:
+    """The box that the detector would draw around landmarks (68, 2).
+
+    Where points are unknown, the mean face brought onto the known ones stands for them.
+    """
+    is_known = known_points(landmarks)
+    points = landmarks.astype(np.float64)
+    if not is_known.all():
+        flat = MEAN_FACE[:, :2]
+        points = apply_matrix(estimate_similarity(flat[is_known], points[is_known]), flat)
+    centre = points.mean(axis=0)
+    radius = float(np.sqrt(((points - centre) ** 2).sum(axis=1).mean()))
+    x, y = centre + _CENTRE_OFFSET * radius
+    return Box(float(x), float(y), _WIDTH_IN_RADII * radius)
