@@ -6,6 +6,7 @@ landmarks stay in the source's pixels and every crop can be undone.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from mavfer.errors import CommandError, InvalidArray, require
 from mavfer.vision.geometry import estimate_similarity
+from mavfer.vision.landmarks import LANDMARKS, is_found, known_points
 from mavfer.vision.mean_face import MEAN_FACE, STABLE_POINTS
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ __all__ = [
     "DEFAULT_PRESET",
     "PRESETS",
     "Preset",
+    "crop_matrices",
     "crop_matrix",
     "find_preset",
     "supersampling",
@@ -30,7 +33,10 @@ __all__ = [
 
 DEFAULT_PRESET: Final = "mavfer224"
 
-_STABLE: Final = list(STABLE_POINTS)
+_CUSTOM: Final = "custom:"
+_EXAMPLE: Final = "size=256,eyes=0.3,x=0.5,y=0.35"
+_LIMITS: Final = {"size": (32.0, 2048.0), "eyes": (0.05, 0.9), "x": (0.0, 1.0), "y": (0.0, 1.0)}
+_DEFAULTS: Final = {"x": 0.5, "y": 0.35}
 _MAX_SUPERSAMPLING: Final = 8
 
 
@@ -84,15 +90,62 @@ PRESETS: Final[dict[str, Preset]] = {
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of a name.
+    """The preset of a name, or the custom one that the name spells out.
+
+    A custom preset says where the eyes shall lie, in shares of the crop's side: with
+    `custom:size=256,eyes=0.3,x=0.5,y=0.35` the crop is 256 pixels wide and high, the eyes' centres
+    are 0.3 of that apart, and midway between them is the middle of the width, 0.35 from the upper
+    edge. `x` and `y` may be left out. The preset's name is the same text with all four in order.
 
     Raises:
-        CommandError: There is none of that name.
+        CommandError: There is none of that name, or the custom one makes no sense.
     """
+    if name.startswith(_CUSTOM):
+        return _custom_preset(name)
     if name not in PRESETS:
-        message = f"no alignment preset {name!r}. There are: {', '.join(PRESETS)}"
+        message = (
+            f"no alignment preset {name!r}. There are: {', '.join(PRESETS)}, "
+            f"and {_CUSTOM}{_EXAMPLE}"
+        )
         raise CommandError(message)
     return PRESETS[name]
+
+
+def _custom_preset(name: str) -> Preset:
+    """The preset that a text such as `custom:size=256,eyes=0.3` describes."""
+    numbers = dict(_DEFAULTS)
+    given = [part.partition("=") for part in name.removeprefix(_CUSTOM).split(",")]
+    for key, _, text in given:
+        numbers[key.strip()] = _number(name, key.strip(), text)
+    if len({key for key, _, _ in given}) < len(given):
+        raise _nonsense(name, "something is said twice")
+    if missing := [key for key in _LIMITS if key not in numbers]:
+        raise _nonsense(name, f"{' and '.join(missing)} is missing")
+    size, eyes, x, y = (numbers[key] for key in _LIMITS)
+    if size != int(size):
+        raise _nonsense(name, f"size is in whole pixels, not {size:g}")
+    if not eyes / 2 <= x <= 1 - eyes / 2:
+        raise _nonsense(name, "one of the eyes would lie outside of the crop")
+    canonical = f"{_CUSTOM}size={size:g},eyes={eyes:g},x={x:g},y={y:g}"
+    return Preset(canonical, int(size), eyes, x, y, "custom")
+
+
+def _number(name: str, key: str, text: str) -> float:
+    """The number that a custom preset gives for a key."""
+    if key not in _LIMITS:
+        raise _nonsense(name, f"{key!r} is none of {', '.join(_LIMITS)}")
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    low, high = _LIMITS[key]
+    if not low <= number <= high:
+        raise _nonsense(name, f"{key} is a number from {low:g} to {high:g}, not {text.strip()!r}")
+    return number
+
+
+def _nonsense(name: str, what: str) -> CommandError:
+    return CommandError(f"alignment preset {name!r}: {what}. Write for example {_CUSTOM}{_EXAMPLE}")
 
 
 def crop_matrix(landmarks: NDArray[Any], preset: Preset) -> NDArray[np.float64]:
@@ -102,21 +155,45 @@ def crop_matrix(landmarks: NDArray[Any], preset: Preset) -> NDArray[np.float64]:
     mouth in the crop and not the crop.
 
     Args:
-        landmarks: (68, 2) pixels of the frame; NaN gives a matrix of NaN.
+        landmarks: (68, 2) pixels of the frame, of which at least the five stable points are known;
+            a matrix of NaN where they are not.
         preset: Where the face shall come to lie; without a size the matrix is the identity.
 
     Raises:
         InvalidArray: `landmarks` has another shape.
     """
-    if landmarks.shape != (68, 2):
+    if landmarks.shape != (LANDMARKS, 2):
         message = f"crop matrix: needs landmarks of shape (68, 2), got {landmarks.shape}"
         raise InvalidArray(message)
     if preset.size is None:
         return np.eye(2, 3)
-    stable = landmarks[_STABLE].astype(np.float64)
-    if not np.isfinite(stable).all():
+    if not is_found(landmarks):
         return np.full((2, 3), np.nan)
-    return estimate_similarity(stable, preset.canonical()[_STABLE])
+    stable = [point for point in STABLE_POINTS if known_points(landmarks)[point]]
+    return estimate_similarity(landmarks[stable].astype(np.float64), preset.canonical()[stable])
+
+
+def crop_matrices(landmarks: NDArray[Any], preset: Preset) -> NDArray[np.float64]:
+    """The matrices (N, 2, 3) of `crop_matrix` for landmarks (N, 68, 2), all at once."""
+    if preset.size is None:
+        return np.broadcast_to(np.eye(2, 3), (len(landmarks), 2, 3)).copy()
+    stable, as_complex = list(STABLE_POINTS), np.array([1, 1j])
+    source = landmarks[:, stable].astype(np.float64) @ as_complex
+    target = preset.canonical()[stable] @ as_complex
+    known = np.isfinite(source)
+    shares = known / np.maximum(known.sum(axis=1), 1)[:, None]
+    source = np.where(known, source, 0)
+    source_centre, target_centre = (shares * source).sum(axis=1), shares @ target
+    a = source - source_centre[:, None]
+    spread = (shares * np.abs(a) ** 2).sum(axis=1)
+    product = (shares * (target - target_centre[:, None]) * a.conj()).sum(axis=1)
+    unknown = np.full(len(landmarks), np.nan, np.complex128)
+    turn = np.divide(product, spread, out=unknown, where=spread > 0)
+    shift = target_centre - turn * source_centre
+    rows = [[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]
+    matrices: NDArray[np.float64] = np.moveaxis(np.array(rows), 2, 0)
+    matrices[~is_found(landmarks)] = np.nan
+    return np.ascontiguousarray(matrices)
 
 
 def warp_color(
