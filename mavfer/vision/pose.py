@@ -13,6 +13,7 @@ import numpy as np
 
 from mavfer.errors import require
 from mavfer.vision.geometry import apply_matrix, euler_from_rotation
+from mavfer.vision.landmarks import is_found, known_points
 from mavfer.vision.mean_face import EYE_DISTANCE_MM, INNER_POINTS, JAW_POINTS, MEAN_FACE
 from mavfer.vision.registration import register_depth
 
@@ -23,16 +24,23 @@ if TYPE_CHECKING:
 
 __all__ = ["HeadPose", "head_pose", "lift_from_crop", "lift_landmarks", "picture_pose"]
 
+_NOSE_POINTS: Final = tuple(range(27, 36))
 _PATCH: Final = 2
 _INWARD: Final = 0.1
 """Landmarks of the jaw are read this share of the way to the face's middle: on skin, not beside."""
 _TOO_DEEP_MM: Final = 110.0
 _TOO_NEAR_MM: Final = 60.0
-_MIN_POINTS: Final = 20
+_MIN_SHARE: Final = 0.3
+_MIN_POINTS: Final = 3
+"""Of the known landmarks, that must lie on measured depth."""
+_MIN_CLOSE: Final = 4
+"""Points that a second fit needs to be better than the first."""
 _LIFT_SIZE: Final = 224
 _LIFT_FACE: Final = 0.7
 _OUTLIER_MM: Final = 8.0
 _QUADRATIC: Final = 6
+_INNER: Final = list(INNER_POINTS)
+_BEHIND_ALL: Final = np.uint16(65535)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,8 @@ def lift_landmarks(
 ) -> NDArray[np.float64]:
     """Landmarks as points (68, 3) in mm in the color camera's frame; all NaN without depth.
 
+    Points that the landmark model does not know stay NaN.
+
     Args:
         landmarks: (68, 2) pixels of the color frame.
         depth_counts: uint16 (H, W), 0 = none.
@@ -67,9 +77,10 @@ def lift_landmarks(
         depth_camera: Model of the depth camera.
         color_camera: Model of the color camera.
     """
-    if not np.isfinite(landmarks).all():
+    if not is_found(landmarks):
         return np.full((len(landmarks), 3), np.nan)
-    low, high = landmarks.min(axis=0), landmarks.max(axis=0)
+    known = landmarks[known_points(landmarks)]
+    low, high = known.min(axis=0), known.max(axis=0)
     scale = _LIFT_FACE * _LIFT_SIZE / float((high - low).max())
     shift = (_LIFT_SIZE - 1) / 2 - scale * (low + high) / 2
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
@@ -92,6 +103,8 @@ def lift_from_crop(
 ) -> NDArray[np.float64]:
     """Landmarks as points (68, 3) in mm in the color camera's frame; all NaN without depth.
 
+    Points that the landmark model does not know stay NaN.
+
     The depth of a landmark is the median of the 5x5 crop pixels around it. The jaw's points lie on
     the rim, so they are read a little inside; a depth far off the face's own is background or a
     hand. What has no depth gets that of a smooth surface through the others.
@@ -102,22 +115,31 @@ def lift_from_crop(
         color_camera: Model of the color camera.
         crop_matrix: (2, 3) from the color frame's pixels to the crop's.
     """
-    in_color = landmarks.astype(np.float64)
-    if not np.isfinite(in_color).all():
-        return np.full((len(in_color), 3), np.nan)
+    points_mm = np.full((len(landmarks), 3), np.nan)
+    if not is_found(landmarks):
+        return points_mm
+    known = np.flatnonzero(known_points(landmarks))
+    in_color = landmarks[known].astype(np.float64)
     in_crop = apply_matrix(crop_matrix, in_color)
-    jaw = list(JAW_POINTS)
-    inside = in_crop.copy()
-    inside[jaw] += _INWARD * (in_crop[27:36].mean(axis=0) - in_crop[jaw])
-    depth = _read_depth(depth_crop, inside)
-    if np.isfinite(depth).sum() < _MIN_POINTS:
-        return np.full((len(in_color), 3), np.nan)
-    apart = depth - np.nanmedian(depth[list(INNER_POINTS)])
+    depth = _read_depth(depth_crop, _inside(in_crop, known))
+    inner_depth = depth[np.isin(known, _INNER) & np.isfinite(depth)]
+    if not inner_depth.size:
+        return points_mm
+    apart = depth - np.median(inner_depth)
     depth[(apart > _TOO_DEEP_MM) | (apart < -_TOO_NEAR_MM)] = np.nan
-    if np.isfinite(depth).sum() < _MIN_POINTS:
-        return np.full((len(in_color), 3), np.nan)
+    if np.isfinite(depth).sum() < max(_MIN_POINTS, _MIN_SHARE * len(known)):
+        return points_mm
     depth = _complete(depth, in_crop)
-    return np.column_stack([color_camera.rays(in_color) * depth[:, None], depth])
+    points_mm[known] = np.column_stack([color_camera.rays(in_color) * depth[:, None], depth])
+    return points_mm
+
+
+def _inside(in_crop: NDArray[np.float64], known: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Known points (K, 2) of the crop with those of the jaw moved a little inwards."""
+    is_jaw, is_nose = np.isin(known, JAW_POINTS), np.isin(known, _NOSE_POINTS)
+    inside = in_crop.copy()
+    inside[is_jaw] += _INWARD * (in_crop[is_nose].mean(axis=0) - in_crop[is_jaw])
+    return inside
 
 
 def head_pose(points_mm: NDArray[np.float64]) -> HeadPose | None:
@@ -131,15 +153,15 @@ def head_pose(points_mm: NDArray[np.float64]) -> HeadPose | None:
 
     Source: Umeyama 1991, IEEE TPAMI 13(4), equations 40-43, in three dimensions.
     """
-    inner = list(INNER_POINTS)
-    target = points_mm[inner]
-    if not np.isfinite(target).all():
+    if not is_found(points_mm):
         return None
-    source = MEAN_FACE[inner] * EYE_DISTANCE_MM
+    inner = _known_inner(points_mm)
+    source, target = MEAN_FACE[inner] * EYE_DISTANCE_MM, points_mm[inner]
     rotation, scale, shift = _fit_rigid(source, target)
     apart = np.linalg.norm(scale * source @ rotation.T + shift - target, axis=1)
     is_close = apart < max(_OUTLIER_MM, float(np.median(apart)) * 2)
-    rotation, _, shift = _fit_rigid(source[is_close], target[is_close])
+    if is_close.sum() >= _MIN_CLOSE:
+        rotation, _, shift = _fit_rigid(source[is_close], target[is_close])
     return _pose(rotation, shift, "depth")
 
 
@@ -152,10 +174,10 @@ def picture_pose(landmarks: NDArray[Any], color_camera: CameraModel) -> HeadPose
 
     Source: Terzakis and Lourakis 2020, ECCV (SQPnP), refined by Levenberg-Marquardt, in OpenCV.
     """
-    inner = list(INNER_POINTS)
-    if not np.isfinite(landmarks).all():
+    if not is_found(landmarks):
         return None
     cv2: Any = require("cv2", "preprocess")
+    inner = _known_inner(landmarks)
     source = np.ascontiguousarray(MEAN_FACE[inner] * EYE_DISTANCE_MM)
     rays = np.ascontiguousarray(color_camera.rays(landmarks[inner].astype(np.float64)))
     found, turn, shift = cv2.solvePnP(source, rays, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
@@ -164,6 +186,12 @@ def picture_pose(landmarks: NDArray[Any], color_camera: CameraModel) -> HeadPose
     turn, shift = cv2.solvePnPRefineLM(source, rays, np.eye(3), None, turn, shift)
     rotation = np.asarray(cv2.Rodrigues(turn)[0], dtype=np.float64)
     return _pose(rotation, np.asarray(shift, dtype=np.float64).ravel(), "picture")
+
+
+def _known_inner(landmarks: NDArray[Any]) -> NDArray[np.int64]:
+    """Numbers of the known points within the face."""
+    inner = np.array(_INNER)
+    return inner[known_points(landmarks[inner])]
 
 
 def _pose(
@@ -183,12 +211,15 @@ def _read_depth(depth_crop: NDArray[np.uint16], points: NDArray[np.float64]) -> 
     x = np.rint(points[:, 0]).astype(int)[:, None, None] + reach[None, None, :]
     y = np.rint(points[:, 1]).astype(int)[:, None, None] + reach[None, :, None]
     is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    patch = depth_crop[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)].astype(np.float64)
-    patch = np.where(is_inside & (patch > 0), patch, np.nan).reshape(len(points), -1)
-    depth = np.full(len(points), np.nan)
-    is_known = np.isfinite(patch).sum(axis=1) > len(reach)
-    depth[is_known] = np.nanmedian(patch[is_known], axis=1)
-    return depth
+    patch = depth_crop[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+    is_measured = is_inside & (patch > 0)
+    # Sorted with what is not measured behind everything else: numpy's own median of numbers among
+    # NaN takes twenty times as long.
+    values = np.sort(np.where(is_measured, patch, _BEHIND_ALL).reshape(len(points), -1), axis=1)
+    count = np.count_nonzero(is_measured, axis=(1, 2))
+    rows, middle = np.arange(len(points)), np.maximum(count, 1)
+    median = (values[rows, (middle - 1) // 2].astype(np.float64) + values[rows, middle // 2]) / 2
+    return np.where(count > len(reach), median, np.nan)
 
 
 def _complete(depth: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
