@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import InvalidArray
+from mavfer.vision.landmarks import LANDMARKS, is_found, known_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,10 +36,12 @@ def smooth_landmarks(
     """Smoothed copy of the landmarks of a take, NaN where they are NaN.
 
     Gaps of up to `longest_gap` frames are bridged for the filter's sake only; at longer ones the
-    take is split and each segment smoothed by itself. Segments of fewer than 5 frames stay raw.
+    take is split and each segment smoothed by itself. Segments of fewer than 5 frames stay raw, and
+    so do points that are not known in all frames with a face.
 
     Args:
-        landmarks: (T, 68, 2) pixels, a frame without a face all NaN.
+        landmarks: (T, 68, 2) pixels, NaN in frames without a face and at points that the landmark
+            model does not know.
         pose_window: Frames over which position, angle and size are smoothed, odd.
         shape_window: Frames over which the shape is smoothed, odd.
         longest_gap: Longest run of missing frames inside a segment.
@@ -49,34 +52,36 @@ def smooth_landmarks(
     Source: Savitzky and Golay 1964, Analytical Chemistry 36(8), order 2; the split into pose and
         shape is ours.
     """
-    if landmarks.ndim != 3 or landmarks.shape[2] != 2:  # noqa: PLR2004 (frames, points, x and y)
+    if landmarks.ndim != 3 or landmarks.shape[1:] != (LANDMARKS, 2):  # noqa: PLR2004 (T, 68, 2)
         message = f"smoothing: needs landmarks (T, 68, 2), got {landmarks.shape}"
         raise InvalidArray(message)
     smoothed = landmarks.copy()
-    frames = np.flatnonzero(np.isfinite(landmarks).all(axis=(1, 2)))
+    frames = np.flatnonzero(is_found(landmarks))
     if frames.size == 0:
         return smoothed
+    is_known = known_points(landmarks[frames]).all(axis=0)
     for segment in np.split(frames, np.flatnonzero(np.diff(frames) > longest_gap + 1) + 1):
-        points = landmarks[segment].astype(np.float64) @ np.array([1, 1j])  # (N, 68)
         whole = np.arange(segment[0], segment[-1] + 1)
-        if len(whole) >= _SHORTEST_WINDOW:
-            bridged = _bridge(whole, segment, points)
-            result = _smooth_segment(bridged, pose_window, shape_window)[segment - segment[0]]
-            smoothed[segment] = np.stack([result.real, result.imag], axis=-1)
+        if len(whole) < _SHORTEST_WINDOW:
+            continue
+        points = landmarks[segment][:, is_known].astype(np.float64) @ np.array([1, 1j])  # (N, K)
+        bridged = _bridge(whole, segment, points)
+        result = _smooth_segment(bridged, pose_window, shape_window)[segment - segment[0]]
+        smoothed[np.ix_(segment, is_known)] = np.stack([result.real, result.imag], axis=-1)
     return smoothed
 
 
 def _bridge(
     whole: NDArray[np.int64], known: NDArray[np.int64], points: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
-    """Points (N, 68) for all frames of a segment, linear between the known ones."""
+    """Points (N, K) for all frames of a segment, linear between the known ones."""
     return np.stack([np.interp(whole, known, column) for column in points.T], axis=1)
 
 
 def _smooth_segment(
     points: NDArray[np.complex128], pose_window: int, shape_window: int
 ) -> NDArray[np.complex128]:
-    """Points (N, 68), as complex numbers, with pose and shape smoothed apart.
+    """Points (N, K), as complex numbers, with pose and shape smoothed apart.
 
     As a complex number x + iy a similarity is one product and one sum, so a frame's best turn and
     size is one ratio (Umeyama 1991 in two dimensions).

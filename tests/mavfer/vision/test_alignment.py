@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from mavfer.errors import CommandError, InvalidArray
 from mavfer.vision.alignment import PRESETS, crop_matrix, find_preset, warp_color
 from mavfer.vision.geometry import apply_matrix, estimate_similarity, invert_matrix
+from mavfer.vision.landmarks import FIVE_POINTS
 from mavfer.vision.mean_face import MEAN_FACE
 
 ALIGNED = [name for name, preset in PRESETS.items() if preset.size is not None]
@@ -105,8 +106,61 @@ def test_preset_none_keeps_the_frame():
         preset.canonical()
 
 
+def test_five_points_give_nearly_the_crop_of_all():
+    landmarks = face_in_frame()
+    few = np.full_like(landmarks, np.nan)
+    few[list(FIVE_POINTS)] = landmarks[list(FIVE_POINTS)]
+    preset = PRESETS["mavfer224"]
+
+    np.testing.assert_allclose(crop_matrix(few, preset), crop_matrix(landmarks, preset), atol=1e-9)
+
+
+def test_a_custom_preset_puts_the_eyes_where_it_says():
+    preset = find_preset("custom:eyes=0.25,size=200,y=0.40,x=0.55")
+    face = preset.canonical()
+    left, right = face[36:42].mean(axis=0), face[42:48].mean(axis=0)
+
+    assert preset.name == "custom:size=200,eyes=0.25,x=0.55,y=0.4"
+    assert preset.crop_shape(480, 640) == (200, 200)
+    np.testing.assert_allclose((left + right) / 2 + 0.5, (110, 80), atol=0.1)
+    np.testing.assert_allclose(right - left, (50, 0), atol=0.2)
+
+
+@given(
+    st.integers(32, 2048),
+    st.floats(0.05, 0.5).map(lambda share: round(share, 3)),
+    st.floats(0.25, 0.75).map(lambda share: round(share, 3)),
+)
+def test_the_name_of_a_custom_preset_is_the_preset(size, eyes, x):
+    preset = find_preset(f"custom:size={size},eyes={eyes},x={x}")
+
+    assert find_preset(preset.name) == preset
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("", r"'' is none of size, eyes, x, y"),
+        ("size=256", "eyes is missing"),
+        ("eyes=0.3,x=0.5", "size is missing"),
+        ("size=256,eyes=0.3,z=1", "'z' is none of"),
+        ("size=256,eyes=0.3,size=224", "said twice"),
+        ("size=big,eyes=0.3", "size is a number from 32 to 2048, not 'big'"),
+        ("size=8,eyes=0.3", "size is a number from 32 to 2048, not '8'"),
+        ("size=100.5,eyes=0.3", "size is in whole pixels"),
+        ("size=256,eyes=0", "eyes is a number from 0.05 to 0.9"),
+        ("size=256,eyes=nan", "eyes is a number from 0.05 to 0.9"),
+        ("size=256,eyes=0.3,y=1.5", "y is a number from 0 to 1"),
+        ("size=256,eyes=0.5,x=0.2", "one of the eyes would lie outside"),
+    ],
+)
+def test_nonsense_in_a_custom_preset_is_told(text, what):
+    with pytest.raises(CommandError, match=what + ".*Write for example custom:size=256,eyes=0.3"):
+        find_preset(f"custom:{text}")
+
+
 def test_unknown_presets_are_refused_with_the_list():
-    with pytest.raises(CommandError, match="mavfer224, arcface112"):
+    with pytest.raises(CommandError, match=r"mavfer224, arcface112.*none, and custom:size="):
         find_preset("square")
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mavfer.vision.geometry import apply_matrix
+from mavfer.vision.landmarks import FIVE_POINTS, known_points
 from mavfer.vision.mean_face import EYE_DISTANCE_MM, MEAN_FACE
 from mavfer.vision.pose import head_pose, lift_from_crop, lift_landmarks, picture_pose
 
@@ -44,6 +45,31 @@ def test_a_head_of_another_size_and_an_open_mouth_do_not_turn_it():
     pose = head_pose(points)
 
     np.testing.assert_allclose((pose.yaw, pose.pitch, pose.roll), (15, 5, 0), atol=1.5)
+
+
+def only_five(points):
+    few = np.full_like(points, np.nan)
+    few[list(FIVE_POINTS)] = points[list(FIVE_POINTS)]
+    return few
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (25, -10, 5), (-30, 15, -20)])
+def test_five_points_have_a_pose_too(angles):
+    points = only_five(place_face(*angles))
+
+    for pose in (head_pose(points), picture_pose(scene.COLOR.project(points), scene.COLOR)):
+        np.testing.assert_allclose((pose.yaw, pose.pitch, pose.roll), angles, atol=0.2)
+        np.testing.assert_allclose(pose.position_mm, (20, -10, 650), atol=2)
+
+
+def test_five_points_are_lifted_and_the_others_stay_unknown():
+    subject = scene.Scene()
+    pixels, counts = landmarks_on(subject), scene.depth_counts(subject)
+    whole = lift_landmarks(pixels, counts, 0.1, scene.DEPTH, scene.COLOR)
+    few = lift_landmarks(only_five(pixels), counts, 0.1, scene.DEPTH, scene.COLOR)
+
+    assert np.flatnonzero(known_points(few)).tolist() == sorted(FIVE_POINTS)
+    np.testing.assert_allclose(few[list(FIVE_POINTS)], whole[list(FIVE_POINTS)], atol=2)
 
 
 def test_no_points_have_no_pose():
