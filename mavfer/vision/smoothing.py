@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["smooth_landmarks"]
 
-_POSE_WINDOW: Final = 7
+_POSE_WINDOW: Final = 9
+_POSE_ORDER: Final = 4
+"""A parabola cuts the corners of a head that is shaken twice a second by half a pixel, a polynomial
+of fourth order by none that matters."""
 _SHAPE_WINDOW: Final = 9
-_ORDER: Final = 2
+_SHAPE_ORDER: Final = 2
+_FREE: Final = 3
+"""Frames by which a window is longer than its polynomial's order, so that it still smooths."""
 _LONGEST_GAP: Final = 5
 _SHORTEST_WINDOW: Final = 5
 
@@ -49,8 +54,8 @@ def smooth_landmarks(
     Raises:
         InvalidArray: `landmarks` has another shape.
 
-    Source: Savitzky and Golay 1964, Analytical Chemistry 36(8), order 2; the split into pose and
-        shape is ours.
+    Source: Savitzky and Golay 1964, Analytical Chemistry 36(8), order 4 for the pose and 2 for
+        the shape; that split is ours.
     """
     if landmarks.ndim != 3 or landmarks.shape[1:] != (LANDMARKS, 2):  # noqa: PLR2004 (T, 68, 2)
         message = f"smoothing: needs landmarks (T, 68, 2), got {landmarks.shape}"
@@ -75,6 +80,8 @@ def _bridge(
     whole: NDArray[np.int64], known: NDArray[np.int64], points: NDArray[np.complex128]
 ) -> NDArray[np.complex128]:
     """Points (N, K) for all frames of a segment, linear between the known ones."""
+    if len(whole) == len(known):
+        return points
     return np.stack([np.interp(whole, known, column) for column in points.T], axis=1)
 
 
@@ -93,35 +100,36 @@ def _smooth_segment(
         turn = (centred @ mean.conj()) / (mean @ mean.conj())
         mean = (centred / turn[:, None]).mean(axis=0)
     turn = (centred @ mean.conj()) / (mean @ mean.conj())
-    shape = _filter(centred / turn[:, None], shape_window)
-    size = np.exp(_filter(np.log(np.abs(turn)), pose_window))
-    angle = _filter(np.unwrap(np.angle(turn)), pose_window)
-    centre = _filter(centre, pose_window)
+    shape = _filter(centred / turn[:, None], shape_window, _SHAPE_ORDER)
+    size = np.exp(_filter(np.log(np.abs(turn)), pose_window, _POSE_ORDER))
+    angle = _filter(np.unwrap(np.angle(turn)), pose_window, _POSE_ORDER)
+    centre = _filter(centre, pose_window, _POSE_ORDER)
     result: NDArray[np.complex128] = centre[:, None] + (size * np.exp(1j * angle))[:, None] * shape
     return result
 
 
-def _filter(values: NDArray[Any], window: int) -> NDArray[Any]:
-    """Values (N, ...) smoothed along time, the window shortened for short segments."""
+def _filter(values: NDArray[Any], window: int, order: int) -> NDArray[Any]:
+    """Values (N, ...) smoothed along time, window and order smaller for short segments."""
     longest_odd = len(values) - (len(values) + 1) % 2
-    return _savitzky_golay(values, min(window, longest_odd))
+    shortened = min(window, longest_odd)
+    return _savitzky_golay(values, shortened, min(order, shortened - _FREE))
 
 
-def _savitzky_golay(values: NDArray[Any], window: int) -> NDArray[Any]:
-    """Each of the values (N, ...) read off the parabola through the window (odd) around it.
+def _savitzky_golay(values: NDArray[Any], window: int, order: int) -> NDArray[Any]:
+    """Each of the values (N, ...) read off the polynomial through the window (odd) around it.
 
-    The first and last half window are read off the parabola through the first and last window. It
+    The first and last half window are read off the polynomial through the first and last window. It
     is what `scipy.signal.savgol_filter` does, whose import would take a second of every run.
     """
     half = window // 2
-    terms = np.vander(np.arange(-half, half + 1), _ORDER + 1)
-    onto_parabola = terms @ np.linalg.pinv(terms)  # (window, window)
+    terms = np.vander(np.arange(-half, half + 1) / half, order + 1)
+    onto_polynomial = terms @ np.linalg.pinv(terms)  # (window, window)
     count = len(values) - window + 1
     middle = sum(
-        weight * values[start : start + count] for start, weight in enumerate(onto_parabola[half])
+        weight * values[start : start + count] for start, weight in enumerate(onto_polynomial[half])
     )
     first, last = (
-        onto_parabola[:half] @ values[:window],
-        onto_parabola[half + 1 :] @ values[-window:],
+        onto_polynomial[:half] @ values[:window],
+        onto_polynomial[half + 1 :] @ values[-window:],
     )
     return np.concatenate([first, middle, last])

@@ -72,8 +72,8 @@ def test_smoothing_adds_no_lag_and_no_error(rate, reach, noise, is_five, seed):
     late = lag_of(smooth, truth[:, known]) - lag_of(raw[:, known], truth[:, known])
     errors = [np.sqrt(np.mean((x - truth[:, known]) ** 2)) for x in (smooth, raw[:, known])]
     assert abs(late) <= 0.1
-    # The fastest of these motions, 2 Hz over 60 px, bends by 0.1 px within the filter's window.
-    assert errors[0] <= errors[1] + 0.1
+    # What the fastest of these motions, 2 Hz over 60 px, is rounded off by.
+    assert errors[0] <= errors[1] + 0.05
 
 
 def test_points_that_a_model_does_not_know_stay_unknown():
@@ -143,13 +143,17 @@ def test_flat_arrays_are_refused():
 
 
 @given(
-    st.integers(2, 7), st.integers(0, 40), st.sampled_from([(), (3,)]), st.integers(0, 2**32 - 1)
+    st.integers(2, 7),
+    st.integers(0, 40),
+    st.sampled_from([2, 4]),
+    st.sampled_from([(), (3,)]),
+    st.integers(0, 2**32 - 1),
 )
-def test_the_filter_is_that_of_savitzky_and_golay_as_scipy_has_it(half, more, shape, seed):
+def test_the_filter_is_that_of_savitzky_and_golay_as_scipy_has_it(half, more, order, shape, seed):
     window = 2 * half + 1
     values = np.random.default_rng(seed).normal(0, 100, (window + more, *shape))
 
-    ours = _savitzky_golay(values, window)
+    ours = _savitzky_golay(values, window, order)
 
-    theirs = savgol_filter(values, window, 2, axis=0, mode="interp")
+    theirs = savgol_filter(values, window, order, axis=0, mode="interp")
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
