@@ -171,7 +171,9 @@ def invert_matrix(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         message = "affine matrix: takes the plane to a line, so it cannot be undone"
         raise InvalidArray(message)
     # Written out: numpy's inverse takes ten times as long for a matrix this small.
-    return np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / area
+    rows = [[d, -b, b * y - d * x], [-c, a, c * x - a * y]]
+    inverse: NDArray[np.float64] = np.array(rows) / area
+    return inverse
 
 
 def estimate_similarity(
