@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mavfer import __version__, cli_rating, cli_release
+from mavfer import __version__, cli_quality, cli_rating, cli_release
 from mavfer.errors import MavferError
 
 if TYPE_CHECKING:
@@ -303,5 +303,6 @@ def _print_result(document: Mapping[str, Any], as_json: bool, text: str) -> None
     click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
 
 
+cli_quality.register(verbs)
 cli_rating.register(verbs)
 cli_release.register(verbs)

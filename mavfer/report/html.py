@@ -31,7 +31,13 @@ _NO_NETWORK: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inlin
 
 
 def page(
-    title: str, lead: str, parts: Iterable[str], footer: str, *, is_themed: bool = False
+    title: str,
+    lead: str,
+    parts: Iterable[str],
+    footer: str,
+    *,
+    is_themed: bool = False,
+    head: str = "",
 ) -> str:
     """A whole page: one file, no scripts, nothing loaded from anywhere.
 
@@ -41,6 +47,7 @@ def page(
         parts: Sections.
         footer: How the page was made.
         is_themed: Whether it turns dark where the reader likes that; its plots must allow it.
+        head: More elements of the head, such as a style of its own.
     """
     style = resources.files("mavfer.report").joinpath("report.css").read_text(encoding="utf-8")
     body = "\n".join(parts)
@@ -51,7 +58,7 @@ def page(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_NO_NETWORK}">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n{head}</head>\n"
         f"{start}\n<main>\n"
         f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n'
         f"{contents}\n{body}\n"

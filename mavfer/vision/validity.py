@@ -11,11 +11,22 @@ from typing import Final, Literal
 
 import numpy as np
 
-__all__ = ["FrameFacts", "Reason", "Valid", "judge_frame"]
+__all__ = [
+    "MAX_AGREEMENT",
+    "MIN_COVERAGE",
+    "MIN_INSIDE",
+    "FrameFacts",
+    "Reason",
+    "Valid",
+    "judge_frame",
+]
 
-_MIN_INSIDE: Final = 0.8
-_MIN_COVERAGE: Final = 0.5
-_MAX_AGREEMENT: Final = 6.0
+MIN_INSIDE: Final = 0.8
+"""Least share of the face inside the color frame."""
+MIN_COVERAGE: Final = 0.5
+"""Least share of the face that depth or thermal covers."""
+MAX_AGREEMENT: Final = 6.0
+"""Most distance of tracker and landmarks in % of the eye distance."""
 
 
 class Valid(IntFlag):
@@ -90,11 +101,11 @@ def judge_frame(facts: FrameFacts) -> tuple[Valid, Reason]:
     if facts.source == "none":
         return Valid(0), Reason.LOST if facts.is_head_lost else Reason.NO_FACE
     valid = Valid(0)
-    if facts.inside >= _MIN_INSIDE and not facts.agreement > _MAX_AGREEMENT:
+    if facts.inside >= MIN_INSIDE and not facts.agreement > MAX_AGREEMENT:
         valid |= Valid.COLOR
-    if facts.depth == "there" and facts.depth_coverage >= _MIN_COVERAGE:
+    if facts.depth == "there" and facts.depth_coverage >= MIN_COVERAGE:
         valid |= Valid.DEPTH
-    if facts.thermal == "there" and facts.thermal_coverage >= _MIN_COVERAGE:
+    if facts.thermal == "there" and facts.thermal_coverage >= MIN_COVERAGE:
         valid |= Valid.THERMAL
     if facts.source == "depth":
         valid |= Valid.CARRIED
@@ -106,14 +117,14 @@ def judge_frame(facts: FrameFacts) -> tuple[Valid, Reason]:
 def _first_reason(facts: FrameFacts) -> Reason:
     """The first of the reasons that holds for a frame with a face."""
     holds = {
-        Reason.OUTSIDE_IMAGE: not facts.inside >= _MIN_INSIDE,
-        Reason.LOW_AGREEMENT: bool(np.greater(facts.agreement, _MAX_AGREEMENT)),
+        Reason.OUTSIDE_IMAGE: not facts.inside >= MIN_INSIDE,
+        Reason.LOW_AGREEMENT: bool(np.greater(facts.agreement, MAX_AGREEMENT)),
         Reason.NO_DEPTH: facts.depth == "missing",
-        Reason.SPARSE_DEPTH: facts.depth == "there" and not facts.depth_coverage >= _MIN_COVERAGE,
+        Reason.SPARSE_DEPTH: facts.depth == "there" and not facts.depth_coverage >= MIN_COVERAGE,
         Reason.NO_THERMAL: facts.thermal == "missing",
         Reason.THERMAL_SHUTTER: facts.thermal == "shutter",
         Reason.SPARSE_THERMAL: (
-            facts.thermal == "there" and not facts.thermal_coverage >= _MIN_COVERAGE
+            facts.thermal == "there" and not facts.thermal_coverage >= MIN_COVERAGE
         ),
         Reason.CARRIED: facts.source == "depth",
     }

@@ -28,7 +28,8 @@ from mavfer.study.study import Study
 
 MAVFER = [sys.executable, "-m", "mavfer"]
 VERBS = ["agree", "annotate", "audit", "check", "consent", "demo", "evaluate", "import-video"]
-VERBS += ["info", "init", "label", "preprocess", "record", "release", "split", "train"]
+VERBS += ["info", "init", "label", "preprocess", "quality", "record", "release", "split"]
+VERBS += ["train"]
 ANNOTATE = [f"annotate {verb}" for verb in ("serve", "simulate", "invite", "revoke", "status")]
 ANNOTATE += [f"annotate {verb}" for verb in ("collect", "backup", "restore")]
 RECORD = ["--rig", "simulated", "--seconds", "1", "--pace", "fast"]
