@@ -50,11 +50,16 @@ class CameraModel:
         _require_shape("matrix", self.matrix, (3, 3))
         _require_shape("distortion", self.distortion, (5,))
         _require_shape("camera_from_color", self.camera_from_color, (4, 4))
+        if self.width < 1 or self.height < 1:
+            message = f"camera of {self.width}x{self.height} pixels. Calibrate the camera again"
+            raise InvalidArray(message)
         if self.matrix[0, 0] <= 0 or self.matrix[1, 1] <= 0:
             message = "camera matrix: focal lengths must be positive. Calibrate the camera again"
             raise InvalidArray(message)
-        rotation = self.camera_from_color[:3, :3]
-        if not np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE):
+        if not np.array_equal(self.matrix[[1, 2, 2, 2], [0, 0, 1, 2]], [0, 0, 0, 1]):
+            message = "camera matrix: needs zeros below its diagonal, and 1 as its last number"
+            raise InvalidArray(message)
+        if not _is_rigid(self.camera_from_color):
             message = "camera_from_color: not a rigid motion. Calibrate the cameras again"
             raise InvalidArray(message)
 
@@ -137,13 +142,19 @@ class Calibration:
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Calibration:
-        """The cameras of a calibration document."""
+        """The cameras of a calibration document.
+
+        Raises:
+            InvalidArray: A camera has numbers that no camera can have, such as NaN or a focal
+                length of 0; the message names it.
+        """
         cameras = document["cameras"]
-        thermal = cameras.get("thermal")
         return cls(
-            color=CameraModel.from_document(cameras["color"]),
-            depth=CameraModel.from_document(cameras["depth"]),
-            thermal=CameraModel.from_document(thermal) if thermal else None,
+            color=_named_camera("color", cameras["color"]),
+            depth=_named_camera("depth", cameras["depth"]),
+            thermal=_named_camera("thermal", cameras["thermal"])
+            if cameras.get("thermal")
+            else None,
         )
 
     def to_cameras(self) -> dict[str, dict[str, Any]]:
@@ -259,3 +270,20 @@ def _require_shape(name: str, array: NDArray[np.float64], shape: tuple[int, ...]
     if array.shape != shape or not np.isfinite(array).all():
         message = f"{name}: needs finite numbers of shape {shape}, got shape {array.shape}"
         raise InvalidArray(message)
+
+
+def _named_camera(name: str, document: dict[str, Any]) -> CameraModel:
+    """A camera of a calibration document; what is wrong with it is told with its name."""
+    try:
+        return CameraModel.from_document(document)
+    except (InvalidArray, TypeError, ValueError) as error:
+        message = f"calibration of the {name} camera: {error}"
+        raise InvalidArray(message) from error
+
+
+def _is_rigid(motion: NDArray[np.float64]) -> bool:
+    """True for a rotation, not a reflection, with a shift."""
+    rotation = motion[:3, :3]
+    is_square = np.allclose(rotation @ rotation.T, np.eye(3), atol=_ROTATION_TOLERANCE)
+    is_last_row = np.array_equal(motion[3], [0, 0, 0, 1])
+    return bool(is_square and is_last_row and np.linalg.det(rotation) > 0)

@@ -155,6 +155,11 @@ def test_angles_turn_the_head_as_documented(angles, point, axis, sign):
         ({"distortion": np.zeros(4)}, r"distortion: needs finite numbers of shape \(5,\)"),
         ({"camera_from_color": 2 * np.eye(4)}, "not a rigid motion"),
         ({"camera_from_color": np.full((4, 4), np.nan)}, "camera_from_color: needs finite"),
+        ({"camera_from_color": np.diag([1.0, 1, -1, 1])}, "not a rigid motion"),
+        ({"camera_from_color": np.diag([1.0, 1, 1, 2])}, "not a rigid motion"),
+        ({"matrix": np.full((3, 3), np.nan)}, "matrix: needs finite"),
+        ({"matrix": np.diag([600.0, -600, 1])}, "focal lengths"),
+        ({"matrix": np.diag([600.0, 600, 2])}, "1 as its last number"),
     ],
 )
 def test_what_cannot_be_a_camera_is_refused(change, message):
@@ -167,6 +172,36 @@ def test_what_cannot_be_a_camera_is_refused(change, message):
 
     with pytest.raises(InvalidArray, match=message):
         CameraModel(640, 480, **(parts | change))
+
+
+def test_a_camera_without_pixels_is_refused():
+    camera = make_camera()
+
+    with pytest.raises(InvalidArray, match="camera of 0x480 pixels"):
+        CameraModel(0, 480, camera.matrix, camera.distortion, camera.camera_from_color)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("matrix", [[float("nan")] * 3] * 3, "calibration of the thermal camera: matrix"),
+        ("matrix", np.zeros((3, 3)).tolist(), "calibration of the thermal camera: camera matrix"),
+        ("matrix", [[1.0, 2], [3]], "calibration of the thermal camera"),
+        ("camera_from_color", np.zeros((4, 4)).tolist(), "thermal camera: .* not a rigid motion"),
+    ],
+)
+def test_a_calibration_says_which_camera_is_broken(key, value, message):
+    camera = make_camera()
+    document = Calibration(camera, camera, camera).to_cameras()
+    document["thermal"] = document["thermal"] | {key: value}
+
+    with pytest.raises(InvalidArray, match=message):
+        Calibration.from_document({"cameras": document})
+
+
+def test_what_flattens_the_plane_cannot_be_undone():
+    with pytest.raises(InvalidArray, match="cannot be undone"):
+        invert_matrix(np.array([[1.0, 2, 5], [2, 4, 0]]))
 
 
 def test_calibration_survives_its_document():
