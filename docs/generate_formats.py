@@ -84,20 +84,22 @@ def fields(schema: dict[str, Any], prefix: str) -> list[tuple[str, str, str]]:
     return found
 
 
+def names_of(dtype: str | dict[str, str]) -> str:
+    """The name of a pixel's type, or the names and types of a table's columns."""
+    if isinstance(dtype, str):
+        return dtype
+    return ", ".join(f"{key} {kind}" for key, kind in dtype.items())
+
+
 def type_of(part: dict[str, Any]) -> str:
     """A short word for what a field holds."""
     if "const" in part:
         return f"`{part['const']}`"
     if "dtype" in part.get("properties", {}):
         rank = part["properties"]["shape"]["minItems"]
-        if "enum" in part["properties"]["dtype"]:
-            return f"{' or '.join(part['properties']['dtype']['enum'])}; {rank}-D"
-        dtype = part["properties"]["dtype"]["const"]
-        names = (
-            ", ".join(f"{key} {kind}" for key, kind in dtype.items())
-            if isinstance(dtype, dict)
-            else dtype
-        )
+        kinds = part["properties"]["dtype"]
+        choices = kinds.get("enum") or [kinds["const"]]
+        names = " or ".join(names_of(choice) for choice in choices)
         return f"{names}; {rank}-D"
     if "enum" in part:
         return " or ".join("null" if value is None else f"`{value}`" for value in part["enum"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mavfer import __version__, cli_quality, cli_rating, cli_release
+from mavfer import __version__, cli_preprocess, cli_quality, cli_rating, cli_release
 from mavfer.errors import MavferError
 
 if TYPE_CHECKING:
@@ -245,37 +245,6 @@ def import_video(
 
 
 @verbs.command()
-@_study
-@click.option("-j", "--jobs", default=1, show_default=True, help="Sessions at a time.")
-@click.option("--alignment", default="mavfer224", show_default=True, help="Preset of the crops.")
-@click.option(
-    "--landmarks",
-    type=click.Path(path_type=Path),
-    help="The landmark model, where it is not installed.",
-)
-@_json
-def preprocess(
-    study: Path, jobs: int, alignment: str, landmarks: Path | None, as_json: bool
-) -> None:
-    """Turn sessions into shards and media.
-
-    What is done and has not changed is skipped.
-
-    Example: mavfer preprocess my-study -j 2
-    """
-    from mavfer.preprocess import Options, preprocess_study
-
-    outcome = preprocess_study(
-        study, Options(alignment=alignment, landmark_model=landmarks), jobs=jobs
-    )
-    for notice in outcome.notices:
-        click.echo(notice, err=True)
-    _print_result(outcome.to_document(), as_json, str(outcome))
-    if not outcome.is_good:
-        raise click.exceptions.Exit(1)
-
-
-@verbs.command()
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -303,6 +272,7 @@ def _print_result(document: Mapping[str, Any], as_json: bool, text: str) -> None
     click.echo(json.dumps(document, ensure_ascii=False) if as_json else text)
 
 
+cli_preprocess.register(verbs)
 cli_quality.register(verbs)
 cli_rating.register(verbs)
 cli_release.register(verbs)

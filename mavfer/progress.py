@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["counted", "progress", "say"]
+__all__ = ["counted", "duration", "progress", "say"]
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
+_ENOUGH_DONE: Final = 0.02
+"""Share of the work after which its speed says how long the rest will take."""
 
 
 @contextmanager
@@ -47,6 +49,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def duration(seconds: float) -> str:
+    """A length of time in words, in the unit that suits it.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2 h 30 min')
+    """
+    minutes = round(seconds / 60)
+    if seconds < 100:  # noqa: PLR2004 (up to here seconds say more)
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def say(text: str) -> None:
     """Prints a message on stderr, above the bar where one is shown."""
     if sys.stderr.isatty():
@@ -75,7 +90,17 @@ class _Lines:
         if time.monotonic() - self._printed >= _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
             share = f" of {self._total}" if self._total else ""
-            print(f"{self._title}: {self._done}{share} {self._unit}s", file=sys.stderr, flush=True)
+            line = f"{self._title}: {self._done}{share} {self._unit}s{self._left()}"
+            print(line, file=sys.stderr, flush=True)
+
+    def _left(self) -> str:
+        """How long the rest will take if it goes on like this; nothing where that is unknown."""
+        elapsed = time.monotonic() - self._started
+        is_early = elapsed < _SECONDS_BETWEEN_LINES or self._done < _ENOUGH_DONE * self._total
+        if is_early or not 0 < self._done < self._total:
+            return ""
+        seconds = elapsed * (self._total - self._done) / self._done
+        return f", about {duration(seconds)} left"
 
     def finish(self) -> None:
         """Prints the total."""

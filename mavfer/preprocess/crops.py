@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from mavfer.study.streams_file import read_frame
-from mavfer.vision.alignment import crop_matrix, warp_color
+from mavfer.vision.alignment import warp_color
+from mavfer.vision.color_crop import crop_yuv420
 from mavfer.vision.geometry import CameraModel
+from mavfer.vision.landmarks import is_found
 from mavfer.vision.pose import head_pose, lift_from_crop, picture_pose
 from mavfer.vision.quality import CropQuality, measure_crop
 from mavfer.vision.registration import Registrar
@@ -18,7 +20,6 @@ from mavfer.vision.validity import FrameFacts, judge_frame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mavfer.preprocess.following import Following
     from mavfer.preprocess.timeline import Timeline
     from mavfer.streams import StreamName
     from mavfer.study.session import Session
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from mavfer.vision.alignment import Preset
     from mavfer.vision.geometry import Calibration
 
-__all__ = ["QUALITY", "CropMaker", "Crops", "Measures"]
+__all__ = ["QUALITY", "CropMaker", "Crops", "Measures", "Near"]
 
 QUALITY: Final = np.dtype(
     [
@@ -34,6 +35,7 @@ QUALITY: Final = np.dtype(
         for name in (
             *("score", "agreement", "blur", "brightness", "saturation", "inside"),
             *("depth_coverage", "thermal_coverage", "carry_residual_mm"),
+            "carry_uncertainty_mm",
         )
     ]
 )
@@ -44,6 +46,25 @@ _CENTIKELVIN: Final = 100.0
 _ASSUMED_LENS_DEGREES: Final = 55.0
 """Horizontal angle of an ordinary web or phone camera, for the pose where there is no calibration
 (ours)."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """Where the face is in a color frame, and how its crop and those beside it are cut."""
+
+    landmarks: NDArray[np.float32]
+    """(68, 2) smoothed, NaN where none."""
+    before: NDArray[np.float64]
+    """(2, 3) from the frame's pixels to the crop's one frame earlier, NaN where no face is."""
+    matrix: NDArray[np.float64]
+    """(2, 3) in this frame."""
+    after: NDArray[np.float64]
+    """(2, 3) one frame later."""
+
+    @property
+    def is_there(self) -> bool:
+        """True where there is a face to be cut out."""
+        return bool(np.isfinite(self.matrix).all() and is_found(self.landmarks))
 
 
 @dataclass(frozen=True)
@@ -110,63 +131,71 @@ class CropMaker:
         self._mm_per_count = streams.get("depth", {}).get("depth_mm_per_count", 1.0)
         self._centikelvin = _centikelvin_of_counts(streams.get("thermal", {}).get("radiometry"))
 
-    def make(self, frame: ColorFrame, matrix: NDArray[np.float64], following: Following) -> Crops:
-        """The crops of one color frame and of the frames that go with it."""
+    def make(self, frame: ColorFrame, row: NDArray[Any], near: Near) -> Crops:
+        """The crops of one color frame and of the frames that go with it.
+
+        Args:
+            frame: The color frame.
+            row: What is known of the head in it, of the type `head_path.PATH`.
+            near: The smoothed landmarks around it.
+        """
         index = frame.index
-        landmarks = following.landmarks[index]
-        has_face = bool(np.isfinite(matrix).all() and np.isfinite(landmarks).all())
-        color = (
-            warp_color(frame.rgb(), matrix, self._shape)
-            if has_face
-            else np.zeros((*self._shape, 3), np.uint8)
-        )
-        depth, depth_mask = self._depth(index, following if has_face else None)
-        thermal, thermal_mask = self._thermal(index, depth, following if has_face else None)
+        matrix = near.matrix
+        is_there = near.is_there
+        color = self._color(frame, matrix) if is_there else np.zeros((*self._shape, 3), np.uint8)
+        depth, depth_mask = self._depth(index, near if is_there else None)
+        thermal, thermal_mask = self._thermal(index, depth, near if is_there else None)
         quality = measure_crop(
-            color,
-            landmarks,
-            matrix,
-            self._frame_shape,
-            depth_crop=depth,
-            thermal_crop=thermal,
+            color, near.landmarks, matrix, self._frame_shape, depth_crop=depth, thermal_crop=thermal
         )
         measures = Measures(
-            pose=self._pose(landmarks, depth, matrix),
-            quality=_quality_row(quality, following, index),
-            **self._judged(quality, following, index),
+            pose=self._pose(near.landmarks, depth, matrix),
+            quality=_quality_row(quality, row),
+            **self._judged(quality, row, index),
         )
         return Crops(color, depth, thermal, depth_mask, thermal_mask, measures)
 
+    def _color(self, frame: ColorFrame, matrix: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """The crop of the color frame: of its planes where they can be used as they are."""
+        planes = frame.planes()
+        if planes is None or self._preset.size is None:
+            return warp_color(frame.rgb(), matrix, self._shape)
+        return crop_yuv420(
+            planes.y,
+            planes.u,
+            planes.v,
+            matrix,
+            self._shape,
+            is_full_range=planes.is_full_range,
+            is_bt709=planes.is_bt709,
+        )
+
     def _depth(
-        self, index: int, following: Following | None
+        self, index: int, near: Near | None
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
         """Depth crop and mask; zeros where no frame goes with the color frame."""
         if "depth" not in self._timeline.pairings or self._registrar is None:
             return None, None
         counts = self._paired("depth", index)
-        if following is None or counts is None:
+        if near is None or counts is None:
             return self._nothing()
-        matrix = self._matrix_at("depth", index, following)
+        matrix = self._matrix_at("depth", index, near)
         return self._registrar.depth(counts, self._mm_per_count, matrix)
 
     def _thermal(
-        self,
-        index: int,
-        depth: NDArray[np.uint16] | None,
-        following: Following | None,
+        self, index: int, depth: NDArray[np.uint16] | None, near: Near | None
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
         """Thermal crop and mask; zeros where no frame goes with the color frame."""
         if "thermal" not in self._timeline.pairings or self._registrar is None:
             return None, None
         counts = self._paired("thermal", index)
-        if following is None or counts is None or depth is None:
+        if near is None or counts is None or depth is None:
             return self._nothing()
-        matrix = self._matrix_at("thermal", index, following)
-        return self._registrar.thermal(self._centikelvin[counts], depth, matrix)
+        matrix = self._matrix_at("thermal", index, near)
+        centikelvin = counts if self._centikelvin is None else self._centikelvin[counts]
+        return self._registrar.thermal(centikelvin, depth, matrix)
 
-    def _matrix_at(
-        self, stream: StreamName, index: int, following: Following
-    ) -> NDArray[np.float64]:
+    def _matrix_at(self, stream: StreamName, index: int, near: Near) -> NDArray[np.float64]:
         """The crop's matrix for where the face was when the paired frame was exposed.
 
         The face moves on between two exposures: up to a pixel at 15 frames a second. Its track is
@@ -175,14 +204,14 @@ class CropMaker:
         """
         color_ns = self._timeline.color_ns
         gap_ns = int(self._timeline.pairings[stream].gap_ns[index])
-        near = following.landmarks[index]
         neighbour = index + (1 if gap_ns > 0 else -1)
         if gap_ns == 0 or not 0 <= neighbour < len(color_ns):
-            return crop_matrix(near, self._preset)
+            return near.matrix
         share = gap_ns / int(color_ns[neighbour] - color_ns[index])
-        between = (1 - share) * near + share * following.landmarks[neighbour]
-        is_known = bool(np.isfinite(between).all()) and 0 <= share <= 1
-        return crop_matrix(between if is_known else near, self._preset)
+        other = near.after if gap_ns > 0 else near.before
+        if not 0 <= share <= 1 or not np.isfinite(other).all():
+            return near.matrix
+        return (1 - share) * near.matrix + share * other
 
     def _paired(self, stream: StreamName, index: int) -> NDArray[np.uint16] | None:
         """Raw counts of the frame that goes with a color frame; None where it cannot be used."""
@@ -207,18 +236,18 @@ class CropMaker:
         pose = pose or picture_pose(landmarks, self._camera)
         return (pose.yaw, pose.pitch, pose.roll) if pose else (np.nan, np.nan, np.nan)
 
-    def _judged(self, quality: CropQuality, following: Following, index: int) -> dict[str, int]:
+    def _judged(self, quality: CropQuality, row: NDArray[Any], index: int) -> dict[str, int]:
         """What of the frame can be used, and why not the rest."""
         source: Literal["color", "depth", "none"] = "none"
-        if following.is_found[index]:
-            source = "depth" if following.is_carried[index] else "color"
+        if is_found(row["raw"]):
+            source = "depth" if row["is_carried"] else "color"
         depth_state = self._state("depth", index)
         valid, reason = judge_frame(
             FrameFacts(
                 source=source,
-                is_head_lost=bool(following.is_lost[index]),
+                is_head_lost=bool(row["is_lost"]),
                 inside=quality.inside,
-                agreement=float(following.agreement[index]),
+                agreement=float(row["agreement"]),
                 depth="missing" if depth_state == "shutter" else depth_state,
                 depth_coverage=quality.depth_coverage,
                 thermal=self._state("thermal", index),
@@ -239,33 +268,34 @@ class CropMaker:
         return "shutter" if pairing.flags[index] & _SHUTTER else "missing"
 
 
-def _quality_row(quality: CropQuality, following: Following, index: int) -> NDArray[Any]:
-    row = (
-        following.score[index],
-        following.agreement[index],
+def _quality_row(quality: CropQuality, row: NDArray[Any]) -> NDArray[Any]:
+    values = (
+        row["score"],
+        row["agreement"],
         quality.blur,
         quality.brightness,
         quality.saturation,
         quality.inside,
         quality.depth_coverage,
         quality.thermal_coverage,
-        following.residual_mm[index],
+        row["residual_mm"],
+        row["uncertainty_mm"],
     )
-    return np.array([row], QUALITY)
+    return np.array([values], QUALITY)
 
 
-def _centikelvin_of_counts(radiometry: dict[str, Any] | None) -> NDArray[np.uint16]:
+def _centikelvin_of_counts(radiometry: dict[str, Any] | None) -> NDArray[np.uint16] | None:
     """Centikelvin of every count there can be (65536,), by the constants stored with the stream.
 
-    Count 0 is 0: nothing was measured.
+    Count 0 is 0: nothing was measured. None where counts are centikelvin already.
     """
     counts = np.arange(np.iinfo(np.uint16).max + 1)
     if radiometry is None:
-        return counts.astype(np.uint16)
+        return None
     kelvin = radiometry["kelvin_per_count"] * counts + radiometry["offset_kelvin"]
     table = np.clip(np.rint(_CENTIKELVIN * kelvin), 0, counts[-1]).astype(np.uint16)
     table[0] = 0
-    return np.asarray(table)
+    return None if np.array_equal(table, counts) else np.asarray(table)
 
 
 def _assumed_camera(width: int, height: int) -> CameraModel:

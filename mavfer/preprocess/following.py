@@ -1,4 +1,9 @@
-"""Where the subject's face is in every color frame: seen in color, or carried by depth."""
+"""From all faces in a session's color frames to those of its subject, finished on the way.
+
+While one person alone has been seen, frames are finished as they come: nearly every session is
+decoded once. Where there are more, everybody is followed to the end first, the subject is chosen on
+whole tracks, and what was not finished for this subject is finished in a second pass.
+"""
 
 from __future__ import annotations
 
@@ -7,203 +12,196 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mavfer.errors import NotAligned
-from mavfer.study.streams_file import read_frame
-from mavfer.vision.carrying import HeadCarrier, HeadModel, carry_landmarks, head_region
-from mavfer.vision.pose import lift_landmarks
-from mavfer.vision.smoothing import smooth_landmarks
-from mavfer.vision.tracking import FaceTracker
+from mavfer.preprocess.finishing import SEGMENT
+from mavfer.preprocess.hiding import NOBODY, Hider
+from mavfer.preprocess.people_depth import depth_of_faces
+from mavfer.preprocess.segments import SEGMENT_FRAMES
+from mavfer.preprocess.watching import Sightings, Watch
+from mavfer.vision.subject import choose_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from mavfer.study.video_reader import ColorFrame
-    from mavfer.vision.geometry import Calibration
+    from mavfer.preprocess.finishing import Finisher
+    from mavfer.preprocess.head_path import DepthSource
+    from mavfer.preprocess.inputs import Inputs
+    from mavfer.preprocess.workspace import Workspace
+    from mavfer.vision.subject import SubjectChoice
 
-__all__ = ["DepthSource", "Following", "follow_face"]
+__all__ = ["Follower", "Following"]
 
-_LANDMARKS: Final = 68
-_DOUBTFUL_PERCENT: Final = 4.0
-"""Landmarks further from the picture's motion, in % of the eye distance, are no model for carrying:
-the light is just going out."""
-_GIVE_UP_AFTER: Final = 15
-"""Frames in a row in which depth shows no head before it is no longer looked for."""
-
-
-@dataclass(frozen=True)
-class DepthSource:
-    """The depth frames that go with the color frames, and the cameras that took both."""
-
-    counts: Any
-    """Raw counts (N, H, W); anything that gives a frame (H, W) for an index, such as a dataset."""
-    index: NDArray[np.int64]
-    """(T,) the depth frame of each color frame, -1 where none."""
-    mm_per_count: float
-    calibration: Calibration
-
-    def frame(self, color_index: int) -> NDArray[np.uint16] | None:
-        """Raw counts (H, W) of the frame that goes with a color frame; None where none does."""
-        row = int(self.index[color_index])
-        return None if row < 0 else read_frame(self.counts, row)
+_WATCHED: Final = "watched"
+_TRACKER: Final = "tracker"
 
 
 @dataclass(frozen=True)
 class Following:
-    """What is known of the face in every color frame."""
+    """A session whose frames are finished."""
 
-    raw: NDArray[np.float32]
-    """(T, 68, 2) landmarks as found or carried, pixels of the color frame, NaN where none."""
-    landmarks: NDArray[np.float32]
-    """(T, 68, 2) the same, smoothed."""
-    is_carried: NDArray[np.bool_]
-    """(T,) True where depth carried the head."""
-    is_lost: NDArray[np.bool_]
-    """(T,) True where depth was to carry the head and did not find it."""
-    score: NDArray[np.float32]
-    """(T,) the detector's score, NaN where color shows no face."""
-    agreement: NDArray[np.float32]
-    """(T,) distance of tracker and landmarks in % of the eye distance, NaN where unknown."""
-    residual_mm: NDArray[np.float32]
-    """(T,) residual of the carried head, NaN where it was not carried."""
+    finisher: Finisher
     n_faces: NDArray[np.int16]
     """(T,) faces in the color frame when it was last searched."""
-
-    @property
-    def is_found(self) -> NDArray[np.bool_]:
-        """(T,) True where the face is known, from color or from depth."""
-        return np.asarray(np.isfinite(self.raw).all(axis=(1, 2)))
+    sightings: Sightings
+    choice: SubjectChoice
 
     def tracks(self) -> list[dict[str, Any]]:
-        """Stretches without a break; first and last frame belong to them."""
-        state = np.where(self.is_carried, 2, self.is_found.astype(int))
-        borders = np.flatnonzero(np.diff(state)) + 1
-        runs = np.split(np.arange(len(state)), borders)
-        names = {1: "color", 2: "depth"}
-        return [
-            {"first": int(run[0]), "last": int(run[-1]), "source": names[int(state[run[0]])]}
-            for run in runs
-            if run.size and state[run[0]]
+        """The subject's stretches, then every track that was somebody else's."""
+        reason = self.choice.reason
+        subject = [
+            {**stretch, "is_subject": True, "why": reason}
+            for stretch in self.finisher.path.stretches()
         ]
+        others = []
+        for track in self.choice.others:
+            frames = self.sightings.of_track(track)["frame"]
+            span = {"first": int(frames[0]), "last": int(frames[-1])}
+            others.append({**span, "source": "color", "is_subject": False, "track": track})
+        return subject + others
 
 
-def follow_face(
-    frames: Iterable[ColorFrame],
-    count: int,
-    model: Path,
-    depth: DepthSource | None,
-    advance: Callable[[int], None],
-) -> Following:
-    """Landmarks of the subject in `count` color frames.
+class Follower:
+    """Follows the faces of one session and finishes its frames; goes on where a run was killed."""
 
-    Args:
-        frames: The session's color frames, in order.
-        count: How many there are.
-        model: The 68-point landmark model.
-        depth: Depth frames, for the frames in which color shows no face; None without.
-        advance: Called with 1 after each frame.
-    """
-    raw = np.full((count, _LANDMARKS, 2), np.nan, np.float32)
-    score, agreement, residual = (np.full(count, np.nan, np.float32) for _ in range(3))
-    is_carried, is_lost = np.zeros(count, bool), np.zeros(count, bool)
-    n_faces = np.zeros(count, np.int16)
-    tracker, carrier = FaceTracker(model), _Carrier(depth)
-    for frame in frames:
-        seen = tracker.update(frame.gray())
-        n_faces[frame.index] = seen.n_faces
-        if seen.source != "none":
-            raw[frame.index] = seen.landmarks
-            score[frame.index] = seen.score
-            agreement[frame.index] = _in_eye_distances(seen)
-            if not agreement[frame.index] > _DOUBTFUL_PERCENT:
-                carrier.see(frame.index, seen.landmarks)
-        else:
-            carried = carrier.carry(frame.index)
-            if carried is not None:
-                raw[frame.index], residual[frame.index] = carried
-                is_carried[frame.index] = True
-            is_lost[frame.index] = carried is None and carrier.has_learnt
-        advance(1)
-    return Following(
-        raw=raw,
-        landmarks=smooth_landmarks(raw),
-        is_carried=is_carried,
-        is_lost=is_lost,
-        score=score,
-        agreement=agreement,
-        residual_mm=residual,
-        n_faces=n_faces,
-    )
+    def __init__(
+        self,
+        inputs: Inputs,
+        steps: Workspace,
+        make_finisher: Callable[[Hider], Finisher],
+        *,
+        depth: DepthSource | None,
+        frames: int,
+        reached: Callable[[int], None],
+    ) -> None:
+        """Prepares; `make_finisher` makes a finisher that takes up what `steps` hold."""
+        self._inputs, self._session, self._steps = inputs, inputs.session, steps
+        self._make_finisher, self._depth, self._frames = make_finisher, depth, frames
+        self._reached = reached
+        self._saved = 0
+        self._watch = Watch(inputs.model, frames)
 
+    def run(self) -> Following:
+        """Sees every frame and finishes it."""
+        self._take_up()
+        finisher = self._watch_all()
+        choice = self._choose()
+        finisher = self._fitting(finisher, choice)
+        self._finish(finisher, choice)
+        return Following(finisher, self._watch.n_faces, self._watch.sightings, choice)
 
-class _Carrier:
-    """Remembers the last frame in which color showed the face, and carries it through the dark."""
-
-    def __init__(self, depth: DepthSource | None) -> None:
-        self._depth = depth
-        self._lit: tuple[int, NDArray[np.float32]] | None = None
-        self._carrier: HeadCarrier | None = None
-        self._points_mm: NDArray[np.float64] | None = None
-        self._misses = 0
-        self.has_learnt = False
-        """True once there was a head to carry."""
-
-    def see(self, index: int, landmarks: NDArray[np.float32]) -> None:
-        """Takes note of a frame in which color shows the face well."""
-        if self._depth is not None and self._depth.index[index] >= 0:
-            self._lit = (index, landmarks)
-            self._carrier = None
-            self._misses = 0
-            self.has_learnt = False
-
-    def carry(self, index: int) -> tuple[NDArray[np.float32], float] | None:
-        """Landmarks (68, 2) of a frame in which color shows none, and the residual in mm."""
-        if self._depth is None or self._lit is None:
-            return None
-        if self._carrier is None:
-            self._learn(self._depth, *self._lit)
-        counts = self._depth.frame(index)
-        if self._carrier is None or self._points_mm is None or counts is None:
-            return None
-        pose = self._carrier.update(_millimetres(counts, self._depth))
-        self._misses = 0 if pose.ok else self._misses + 1
-        if self._misses > _GIVE_UP_AFTER:
-            self._lit = None
-        if not pose.ok:
-            return None
-        camera = self._depth.calibration.color
-        landmarks = carry_landmarks(self._points_mm, pose.motion, camera)
-        return landmarks.astype(np.float32), pose.residual_mm
-
-    def _learn(self, depth: DepthSource, index: int, landmarks: NDArray[np.float32]) -> None:
-        """Learns the head's surface from the last lit frame."""
-        counts = depth.frame(index)
-        cameras = depth.calibration
-        if counts is None:
+    def _take_up(self) -> None:
+        """Goes on after the frames that an earlier run watched."""
+        watch, number, frames = self._watch, 0, 0
+        while (seen := self._steps.load(_WATCHED, number)) is not None:
+            stop = frames + len(seen["n_faces"])
+            watch.sightings.add(seen["sightings"])
+            watch.n_faces[frames:stop] = seen["n_faces"]
+            frames, number = stop, number + 1
+        state = self._steps.load(_TRACKER, number - 1) if number else None
+        if state is None:
+            self._watch = Watch(self._inputs.model, self._frames)
             return
-        points_mm = lift_landmarks(
-            landmarks, counts, depth.mm_per_count, cameras.depth, cameras.color
+        watch.restore(state)
+        watch.watched = frames
+        self._saved = len(watch.sightings.rows)
+        self._reached(frames)
+
+    def _watch_all(self) -> Finisher | None:
+        """Watches to the end, and finishes frames while one person alone has been seen.
+
+        Returns the finisher where it got anywhere; None where somebody else was there.
+        """
+        watch = self._watch
+        finisher = None if self._is_company() else self._make_finisher(Hider(NOBODY, self._inputs))
+        first = watch.watched if finisher is None else min(watch.watched, finisher.done)
+        if first == self._frames:
+            return finisher
+        for frame in self._session.color_frames(first=first):
+            if frame.index == watch.watched:
+                is_alone = len(watch.see(frame.gray())) <= 1
+                self._reached(watch.watched)
+                self._keep()
+                finisher = finisher if is_alone else None
+            if finisher is not None:
+                finisher.push(frame)
+                self._step_to(finisher, min(frame.index + 1, watch.watched), None)
+        return finisher
+
+    def _is_company(self) -> bool:
+        """True where two people were seen in one frame."""
+        frames = self._watch.sightings.rows["frame"]
+        return bool((np.diff(frames) == 0).any())
+
+    def _keep(self) -> None:
+        """Keeps what was seen at the end of each stretch of frames, and of all."""
+        watch = self._watch
+        if watch.watched % SEGMENT_FRAMES and watch.watched != self._frames:
+            return
+        number = (watch.watched - 1) // SEGMENT_FRAMES
+        seen = watch.n_faces[number * SEGMENT_FRAMES : watch.watched]
+        rows = watch.sightings.rows[self._saved :]
+        self._steps.save(_TRACKER, number, watch.state())
+        self._steps.save(_WATCHED, number, {"sightings": rows, "n_faces": seen})
+        self._steps.forget(_TRACKER, number - 1)
+        self._saved = len(watch.sightings.rows)
+
+    def _choose(self) -> SubjectChoice:
+        sightings = self._watch.sightings
+        depth_mm = None
+        if self._depth is not None and len(sightings.tracks) > 1:
+            depth_mm = depth_of_faces(sightings.rows, self._depth)
+        width, height = self._session.size
+        return choose_subject(
+            sightings.summaries(depth_mm), (height, width), clicked=self._inputs.click
         )
-        if not np.isfinite(points_mm).all():
-            self._lit = None
+
+    def _fitting(self, finisher: Finisher | None, choice: SubjectChoice) -> Finisher:
+        """A finisher that hides the others; what was finished for somebody else is thrown away."""
+        if finisher is not None and not choice.others:
+            return finisher
+        hider = Hider(self._others(choice), self._inputs)
+        finisher = self._make_finisher(hider)
+        rows = self._watch.sightings.rows
+        followed = np.unique(rows["track"][rows["frame"] < finisher.path.stepped])
+        if np.isin(followed, choice.subject).all():
+            return finisher
+        self._steps.forget_all(SEGMENT)
+        return self._make_finisher(hider)
+
+    def _others(self, choice: SubjectChoice) -> list[NDArray[np.float32]]:
+        """For each track of somebody else, box centre and width (T, 3), NaN where not seen."""
+        boxes = []
+        for track in choice.others:
+            rows = self._watch.sightings.of_track(track)
+            box = np.full((self._frames, 3), np.nan, np.float32)
+            box[rows["frame"]] = rows["box"]
+            boxes.append(box)
+        return boxes
+
+    def _finish(self, finisher: Finisher, choice: SubjectChoice) -> None:
+        """Finishes what is left, in a second pass where frames are no longer at hand."""
+        where = self._watch.sightings.of_subject(choice.subject, self._frames)
+        self._step_to(finisher, self._frames, where)
+        if finisher.done == self._frames:
             return
-        region = head_region(cameras.depth.project(points_mm), counts.shape)
-        try:
-            model = HeadModel.from_depth(_millimetres(counts, depth), cameras.depth, region)
-        except NotAligned:
-            self._lit = None  # too little depth on the face: nothing to carry it by
-            return
-        self._carrier, self._points_mm = HeadCarrier(model, cameras.depth), points_mm
-        self.has_learnt = True
+        for frame in self._session.color_frames(first=finisher.done):
+            finisher.push(frame)
+            finisher.settle()
 
+    def _step_to(self, finisher: Finisher, stop: int, where: NDArray[np.int64] | None) -> None:
+        """Steps the head's path up to frame `stop`, and finishes what can be finished.
 
-def _millimetres(counts: NDArray[np.uint16], depth: DepthSource) -> NDArray[np.float32]:
-    return counts.astype(np.float32) * np.float32(depth.mm_per_count)
-
-
-def _in_eye_distances(seen: Any) -> float:
-    """Distance of fresh landmarks and flow, from shares of the box to % of the eye distance."""
-    eyes = seen.landmarks[36:42].mean(axis=0) - seen.landmarks[42:48].mean(axis=0)
-    return float(100 * seen.agreement * seen.box.width / np.hypot(*eyes))
+        `where` is the row of the subject's sighting in each frame, -1 where there is none; None
+        where one person alone was seen so far.
+        """
+        path, rows = finisher.path, self._watch.sightings.rows
+        while path.stepped < stop:
+            if where is None:
+                row = int(np.searchsorted(rows["frame"], path.stepped))
+                is_seen = row < len(rows) and rows["frame"][row] == path.stepped
+            else:
+                row = int(where[path.stepped])
+                is_seen = row >= 0
+            path.step(rows[row] if is_seen else None)
+        finisher.settle()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,15 +12,18 @@ from mavfer.files import read_json, sha256_of, sha256_of_document
 from mavfer.study.session import Session
 from mavfer.vision.alignment import DEFAULT_PRESET, find_preset
 from mavfer.vision.landmark_model import find_landmark_model
+from mavfer.vision.subject import Click
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mavfer.study.pixels import Profile
     from mavfer.study.study import Study
+    from mavfer.vision.landmark_model import ModelKind
 
 __all__ = ["PIPELINE", "Inputs", "Options", "gather_inputs"]
 
-PIPELINE: Final = 1
+PIPELINE: Final = 2
 """Raised when preprocessing gives other results from the same inputs, so that shards are remade."""
 
 _SAMPLE_BYTES: Final = 1 << 20
@@ -32,8 +35,14 @@ class Options:
 
     alignment: str = DEFAULT_PRESET
     """Preset of the crops."""
-    profile: str = "fast"
+    profile: Profile = "fast"
     """Compression of the shards."""
+    landmark_points: ModelKind | None = None
+    """The landmark model with 68 points or that with 5; None: what is named, and else 68."""
+    media: bool = True
+    """Make what raters see; without, shards alone."""
+    blank_background: bool = False
+    """Leave nothing but the subject's head in the crops."""
     landmark_model: Path | None = None
     """The landmark model, where it is not installed as a package."""
 
@@ -43,7 +52,13 @@ class Options:
 
     def to_document(self) -> dict[str, Any]:
         """The options that change results, as they stand in the shard."""
-        return {"alignment": self.alignment, "profile": self.profile, "pipeline": PIPELINE}
+        return {
+            "alignment": find_preset(self.alignment).name,
+            "profile": self.profile,
+            "media": self.media,
+            "blank_background": self.blank_background,
+            "pipeline": PIPELINE,
+        }
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,8 @@ class Inputs:
     calibration: dict[str, Any] | None
     """The calibration's document."""
     options: Options
+    click: Click | None = None
+    """Where the operator pointed at the subject."""
 
     @property
     def sha256(self) -> str:
@@ -67,8 +84,7 @@ class Inputs:
             {
                 "files": self.files,
                 "model": self.model_sha256,
-                "options": asdict(self.options) | {"landmark_model": None},
-                "pipeline": PIPELINE,
+                "options": self.options.to_document(),
             }
         )
 
@@ -93,14 +109,20 @@ def gather_inputs(study: Study, name: str, options: Options) -> Inputs:
         if not path.is_file():
             message = f"{path}: missing; session {name} needs it. Restore the session from a copy"
             raise NotFound(message)
+    pointer = session.pointer()
+    if pointer is not None:
+        paths.append(session.pointer_path)
     files = {str(path.relative_to(study.root)): _fingerprint(path) for path in paths}
     calibration = None
     if session.calibration is not None and len(session.streams) > 1:
         path = study.calibration_path(session.calibration)
         calibration = _read_calibration_document(study, session)
         files[str(path.relative_to(study.root))] = sha256_of(path)
-    model = find_landmark_model(options.landmark_model).path
-    return Inputs(session, files, model, _model_sha256(model), calibration, options)
+    model = find_landmark_model(options.landmark_model, kind=options.landmark_points).path
+    click = None
+    if pointer is not None:
+        click = Click(**{key: pointer[key] for key in ("frame", "x", "y", "width")})
+    return Inputs(session, files, model, _model_sha256(model), calibration, options, click)
 
 
 def _read_calibration_document(study: Study, session: Session) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "preprocess_study"]
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_SECONDS_BETWEEN_EVENTS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,21 @@ class Outcome:
         return sum(result.state == state for result in self.results)
 
 
-def preprocess_study(root: Path, options: Options, *, jobs: int = 1) -> Outcome:
+def preprocess_study(
+    root: Path,
+    options: Options,
+    *,
+    jobs: int = 1,
+    tell: Callable[[dict[str, Any]], None] | None = None,
+) -> Outcome:
     """Makes shard and media of every session of the study in `root` that has none, or a stale one.
+
+    Args:
+        root: The study.
+        options: What was chosen.
+        jobs: Sessions at a time, each in a process of its own.
+        tell: Called with what happens, as JSON, instead of a bar: "begin", "progress" every few
+            seconds, "session" when one ends.
 
     Raises:
         NotFound: There is no study, or it has no sessions.
@@ -102,12 +117,12 @@ def preprocess_study(root: Path, options: Options, *, jobs: int = 1) -> Outcome:
     if not names:
         message = f"{root}: no sessions yet. Record one, or import a video: mavfer import-video"
         raise NotFound(message)
-    model = find_landmark_model(options.landmark_model)
-    with progress("preprocess", PASSES * _frames(study, names), "frame") as advance:
+    model = find_landmark_model(options.landmark_model, kind=options.landmark_points)
+    with _reporting(tell, names, PASSES * _frames(study, names)) as (advance, ended):
         if jobs == 1 or len(names) == 1:
-            results = [_guarded(study, name, options, advance) for name in names]
+            results = [ended(_guarded(study, name, options, advance)) for name in names]
         else:
-            results = _run_pool(study, names, options, min(jobs, len(names)), advance)
+            results = _run_pool(study, names, options, min(jobs, len(names)), advance, ended)
     in_order = tuple(sorted(results, key=lambda result: result.session))
     return Outcome(in_order, model.licence_note, _update_index(study))
 
@@ -151,8 +166,50 @@ def _guarded(
     return result
 
 
-def _run_pool(
-    study: Study, names: list[str], options: Options, jobs: int, advance: Callable[[int], None]
+@contextmanager
+def _reporting(
+    tell: Callable[[dict[str, Any]], None] | None, names: list[str], total: int
+) -> Iterator[tuple[Callable[[int], None], Callable[[SessionResult], SessionResult]]]:
+    """Hands out what to call with done frames and with ended sessions."""
+    if tell is None:
+        with progress("preprocess", total, "frame") as advance:
+            yield advance, lambda result: result
+    else:
+        events = _Events(tell, total)
+        tell({"event": "begin", "sessions": names, "frames": total // PASSES})
+        yield events.advance, events.ended
+
+
+class _Events:
+    """Progress as JSON."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None], total: int) -> None:
+        self._tell, self._total, self._done = tell, total, 0
+        self._began = self._told = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """Counts, and tells if that is some time ago."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._told >= _SECONDS_BETWEEN_EVENTS:
+            self._told = now
+            share = self._done / self._total if self._total else 1.0
+            left = (now - self._began) * (1 - share) / share if share else None
+            self._tell({"event": "progress", "share": share, "seconds_left": left})
+
+    def ended(self, result: SessionResult) -> SessionResult:
+        """Tells how a session ended."""
+        self._tell({"event": "session", **asdict(result)})
+        return result
+
+
+def _run_pool(  # noqa: PLR0917 (all that one session's work takes, handed on)
+    study: Study,
+    names: list[str],
+    options: Options,
+    jobs: int,
+    advance: Callable[[int], None],
+    ended: Callable[[SessionResult], SessionResult],
 ) -> list[SessionResult]:
     """All sessions, `jobs` at a time in processes of one thread each; the longest first."""
     context = get_context("spawn")
@@ -174,6 +231,7 @@ def _run_pool(
             except BrokenProcessPool:
                 message = "its process was killed, perhaps for want of memory. Run again with -j 1"
                 results[name] = SessionResult(name, "failed", error=message)
+            ended(results[name])
     return list(results.values())
 
 

@@ -9,23 +9,30 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from mavfer.errors import InvalidFile, NotAligned
-from mavfer.files import locked
-from mavfer.preprocess.crops import CropMaker, Crops
-from mavfer.preprocess.following import DepthSource, Following, follow_face
+from mavfer.files import locked, sha256_of_document, write_json
+from mavfer.preprocess.crops import CropMaker
+from mavfer.preprocess.finishing import SEGMENT, Finisher
+from mavfer.preprocess.following import Follower
+from mavfer.preprocess.head_path import DepthSource, HeadPath
+from mavfer.preprocess.hiding import Hider
 from mavfer.preprocess.inputs import Inputs, Options, gather_inputs
-from mavfer.preprocess.timeline import Timeline, align_times
+from mavfer.preprocess.segments import GROUP_FRAMES, groups_of, pictures_of
+from mavfer.preprocess.timeline import Timeline, align_times, require_synchronised
+from mavfer.preprocess.workspace import Workspace
 from mavfer.study.media_writer import writing_media
 from mavfer.study.shard_writer import ShardHeader, ShardWriter
 from mavfer.study.shards import Shard
 from mavfer.study.streams_file import open_streams
-from mavfer.vision.alignment import crop_matrix, find_preset
+from mavfer.vision.alignment import find_preset
 from mavfer.vision.geometry import Calibration, invert_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
+    from mavfer.preprocess.following import Following
     from mavfer.study.media_writer import MediaWriter
     from mavfer.study.study import Study
 
@@ -33,7 +40,7 @@ __all__ = ["PASSES", "SessionResult", "preprocess_session"]
 
 _PACKAGES: Final = ("opencv-python", "av", "dlib-bin", "numba", "scipy")
 PASSES: Final = 2
-"""Each color frame is read twice: to follow the face, and to cut it out."""
+"""Each color frame is counted twice: when the faces in it are known, and when it is finished."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ def preprocess_session(
 ) -> SessionResult:
     """Makes the shard and the media of session `name`, unless they are there and up to date.
 
+    A run that was killed is gone on with where it had got to.
+
     Args:
         study: The study.
         name: The session's id.
@@ -77,7 +86,8 @@ def preprocess_session(
 def _is_up_to_date(study: Study, name: str, inputs: Inputs) -> bool:
     """True where shard and media are there and were made from the same inputs in the same way."""
     path = study.shard_path(name)
-    products = (path, study.media_path(name), study.media_table_path(name))
+    media = (study.media_path(name), study.media_table_path(name))
+    products = (path, *media) if inputs.options.media else (path,)
     if not all(product.is_file() for product in products):
         return False
     try:
@@ -86,31 +96,68 @@ def _is_up_to_date(study: Study, name: str, inputs: Inputs) -> bool:
         return False  # torn: made again
 
 
+class _Progress:
+    """Turns how far two passes have got into counts; what is done again does not count twice."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self._watched = self._finished = 0
+
+    def watched(self, frames: int) -> None:
+        """So many frames have been watched by now."""
+        self._advance(max(frames - self._watched, 0))
+        self._watched = max(frames, self._watched)
+
+    def finished(self, frames: int) -> None:
+        """So many frames are finished by now."""
+        self._advance(max(frames - self._finished, 0))
+        self._finished = max(frames, self._finished)
+
+
 class _Job:
     """The steps of one session, in order."""
 
     def __init__(self, study: Study, inputs: Inputs, advance: Callable[[int], None]) -> None:
         self.study, self.inputs, self.session = study, inputs, inputs.session
         self.advance = advance
-        self.preset = find_preset(inputs.options.alignment)
+        self.options = inputs.options
+        self.preset = find_preset(self.options.alignment)
         self.calibration = self._calibration()
+        self.steps = Workspace(study.shards_folder / f".{self.session.name}.steps", inputs.sha256)
 
     def run(self) -> SessionResult:
-        """Times first, then the face in all frames, then the crops."""
+        """Times first; then faces and crops, frame by frame; then the files."""
         timeline = align_times(self.session)
-        with ExitStack() as stack:
-            file = stack.enter_context(open_streams(self.session.streams_path))
-            following = self._follow(timeline, file)
-            self._write(timeline, following, file)
-        found = int(following.is_found.sum())
+        self._require_synchronised(timeline)
+        with open_streams(self.session.streams_path) as file:
+            following = self._follower(timeline, file).run()
+            self._write(timeline, following)
+        self.steps.clear()
+        rows = following.finisher.path.rows
+        found = int(following.finisher.path.is_found.sum())
         return SessionResult(
             session=self.session.name,
             state="done",
             frames=len(timeline.color_ns),
             found_frames=found,
-            carried_frames=int(following.is_carried.sum()),
+            carried_frames=int(rows["is_carried"].sum()),
             notices=self._notices(timeline, found),
         )
+
+    def _require_synchronised(self, timeline: Timeline) -> None:
+        """Before a pixel is decoded: raises where streams do not go together, and leaves a report.
+
+        Raises:
+            NotAligned: They do not.
+        """
+        path = self.study.reports_folder / f"{self.session.name}.synchronisation.json"
+        try:
+            require_synchronised(self.session.name, timeline)
+        except NotAligned as error:
+            write_json(path, timeline.report)
+            message = f"{error}. What was measured: {path}"
+            raise NotAligned(message) from error
+        path.unlink(missing_ok=True)  # of an earlier run
 
     def _calibration(self) -> Calibration | None:
         """The rig's cameras; None for color alone.
@@ -128,13 +175,31 @@ class _Job:
             raise NotAligned(message)
         return Calibration.from_document(self.inputs.calibration)
 
-    def _follow(self, timeline: Timeline, file: Any) -> Following:
-        return follow_face(
-            self.session.color_frames(),
-            len(timeline.color_ns),
-            self.inputs.model,
-            self._depth_source(timeline, file),
-            self.advance,
+    def _follower(self, timeline: Timeline, file: Any) -> Follower:
+        depth = self._depth_source(timeline, file)
+        frames = len(timeline.color_ns)
+        progress = _Progress(self.advance)
+
+        def finisher(hider: Hider) -> Finisher:
+            return Finisher(
+                HeadPath(frames, depth),
+                CropMaker(self.session, self.preset, self.calibration, timeline, file),
+                hider,
+                self.steps,
+                preset=self.preset,
+                options=self.options,
+                color_ns=timeline.color_ns,
+                size=self.session.size,
+                reached=progress.finished,
+            )
+
+        return Follower(
+            self.inputs,
+            self.steps,
+            finisher,
+            depth=depth,
+            frames=frames,
+            reached=progress.watched,
         )
 
     def _depth_source(self, timeline: Timeline, file: Any) -> DepthSource | None:
@@ -148,33 +213,44 @@ class _Job:
             calibration=self.calibration,
         )
 
-    def _write(self, timeline: Timeline, following: Following, file: Any) -> None:
-        """Second pass over the color frames: crops into the shard, whole frames into the media."""
-        matrices = np.stack([crop_matrix(points, self.preset) for points in following.landmarks])
-        maker = CropMaker(self.session, self.preset, self.calibration, timeline, file)
+    def _write(self, timeline: Timeline, following: Following) -> None:
+        """Puts the finished stretches together into the shard and the media."""
         name = self.session.name
         with ExitStack() as stack:
             shard = stack.enter_context(
                 ShardWriter(self.study.shard_path(name), self._header(timeline, following))
             )
-            media: MediaWriter = stack.enter_context(
-                writing_media(
-                    self.study.media_path(name),
-                    session=name,
-                    host_ns=timeline.color_ns,
-                    size=self.session.size,
-                    sound_from=self.session.sound_path,
-                    session_sha256=self.session.sha256(),
+            media = stack.enter_context(self._media(timeline)) if self.options.media else None
+            if media is not None:
+                media.describe_pictures(following.finisher.color_tags)
+            for arrays in self._stretches(following.finisher):
+                for group in groups_of(arrays):
+                    shard.append_encoded(group)
+                if media is not None:
+                    media.write_encoded(pictures_of(arrays))
+            shard.finish(_columns(timeline, following))
+
+    def _media(self, timeline: Timeline) -> AbstractContextManager[MediaWriter]:
+        color_and_streams = sorted(self.inputs.files.items())
+        return writing_media(
+            self.study.media_path(self.session.name),
+            session=self.session.name,
+            host_ns=timeline.color_ns,
+            size=self.session.size,
+            sound_from=self.session.sound_path,
+            session_sha256=sha256_of_document(color_and_streams),
+        )
+
+    def _stretches(self, finisher: Finisher) -> Iterator[dict[str, NDArray[Any]]]:
+        for number in range(finisher.segments()):
+            arrays = self.steps.load(SEGMENT, number)
+            if arrays is None:
+                message = (
+                    f"{self.steps.folder}: a finished stretch of session {self.session.name} does "
+                    f"not read back; the disk may be failing. Run mavfer preprocess again"
                 )
-            )
-            measured = []
-            for frame in self.session.color_frames():
-                crops = maker.make(frame, matrices[frame.index], following)
-                _append(shard, crops)
-                measured.append(crops.measures)
-                media.write(frame)
-                self.advance(1)
-            shard.finish(_columns(timeline, following, matrices, measured))
+                raise InvalidFile(message)
+            yield arrays
 
     def _header(self, timeline: Timeline, following: Following) -> ShardHeader:
         document, inputs = self.session.document, self.inputs
@@ -192,7 +268,8 @@ class _Job:
             settings=document["settings"],
             calibration=inputs.calibration,
             packages=_PACKAGES,
-            profile=inputs.options.profile,  # type: ignore[arg-type]
+            profile=inputs.options.profile,
+            group_size=GROUP_FRAMES,
         )
 
     def _notices(self, timeline: Timeline, found: int) -> list[str]:
@@ -212,36 +289,21 @@ class _Job:
         return notices
 
 
-def _append(shard: ShardWriter, crops: Crops) -> None:
-    """One frame into the shard, which gathers groups itself."""
-    shard.append(
-        crops.color[None],
-        None if crops.depth is None else crops.depth[None],
-        None if crops.thermal is None else crops.thermal[None],
-        depth_mask=None if crops.depth_mask is None else crops.depth_mask[None],
-        thermal_mask=None if crops.thermal_mask is None else crops.thermal_mask[None],
-    )
-
-
-def _columns(
-    timeline: Timeline,
-    following: Following,
-    matrices: NDArray[np.float64],
-    measured: list[Any],
-) -> dict[str, NDArray[Any]]:
+def _columns(timeline: Timeline, following: Following) -> dict[str, NDArray[Any]]:
     """Every column of `/frames` (docs/formats.md, 'shard')."""
-    color_ns = timeline.color_ns
+    color_ns, finished = timeline.color_ns, following.finisher.columns
+    matrices = finished.crop_matrix
     columns: dict[str, NDArray[Any]] = {
         "host_ns": color_ns,
         "time_seconds": (color_ns - color_ns[0]) / 1e9,
-        "landmarks": following.landmarks,
-        "landmarks_raw": following.raw,
+        "landmarks": finished.landmarks,
+        "landmarks_raw": following.finisher.path.rows["raw"],
         "crop_matrix": matrices,
         "crop_matrix_inverse": np.stack([_inverse(matrix) for matrix in matrices]),
-        "pose": np.array([m.pose for m in measured], np.float32),
-        "quality": np.concatenate([m.quality for m in measured]),
-        "valid": np.array([m.valid for m in measured], np.uint8),
-        "reason": np.array([m.reason for m in measured], np.uint8),
+        "pose": finished.pose,
+        "quality": finished.quality,
+        "valid": finished.valid,
+        "reason": finished.reason,
         "n_faces": following.n_faces,
     }
     missing = np.full(len(color_ns), -1, np.int64)

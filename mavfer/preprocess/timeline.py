@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from mavfer.study.session import Session
     from mavfer.vision.clocks import ClockFit
 
-__all__ = ["Pairing", "Timeline", "align_times"]
+__all__ = ["Pairing", "Timeline", "align_times", "require_synchronised"]
+
+_LEAST_PAIRED: Final = 0.5
+_MOST_BENT_MS: Final = 50.0
+"""Limits (ours) beyond which a take is no take of three streams: half of the color frames without
+a partner, or a clock that strays from its line by more than one and a half frames."""
 
 _ARRIVAL: Final = 2
 """`domain` of stamps that are times of arrival: there is no other clock to fit."""
@@ -90,6 +95,33 @@ def align_times(session: Session) -> Timeline:
             "pairing": _finite(asdict(statistics)),
         }
     return Timeline(color_ns, pairings, report)
+
+
+def require_synchronised(session: str, timeline: Timeline) -> None:
+    """Returns where the streams go together well enough to be worth a look at their pixels.
+
+    Raises:
+        NotAligned: Too few color frames have a partner, or a clock does not run straight.
+    """
+    for stream, report in timeline.report.items():
+        bent_ms = report["fit"]["bound_ms"]
+        if bent_ms is not None and bent_ms > _MOST_BENT_MS:
+            message = (
+                f"session {session}, {stream}: the camera's clock strays by {bent_ms:.0f} ms "
+                f"from a straight line; at most {_MOST_BENT_MS:.0f} ms can be mended. Record the "
+                f"take again; see docs/record.md on clocks"
+            )
+            raise NotAligned(message)
+    frames = len(timeline.color_ns)
+    for stream, pairing in timeline.pairings.items():
+        paired = int((pairing.index >= 0).sum())
+        if paired < _LEAST_PAIRED * frames:
+            message = (
+                f"session {session}, {stream}: only {paired} of {frames} color frames have a "
+                f"{stream} frame near in time. Leave the stream out of session.json, or record the "
+                f"take again"
+            )
+            raise NotAligned(message)
 
 
 def _host_times(session: Session, stream: StreamName) -> tuple[NDArray[np.int64], ClockFit]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mavfer.errors import InvalidFile, NotFound
-from mavfer.files import read_json, sha256_of, write_json
+from mavfer.files import read_json, write_json
 from mavfer.schema import require_valid
 from mavfer.streams import STREAM_NAMES
 from mavfer.study.streams_file import open_streams
+from mavfer.study.study import utc_now
 from mavfer.study.video_reader import ColorFrame, read_video
 
 if TYPE_CHECKING:
@@ -101,14 +101,51 @@ class Session:
         return self.folder / "truth.h5"
 
     @property
+    def pointer_path(self) -> Path:
+        """File that says where somebody pointed at the subject; most sessions have none."""
+        return self.folder / "subject.json"
+
+    @property
     def sound_path(self) -> Path | None:
         """The file that holds the sound; None where there is none."""
         return self.color_path if self.document["streams"]["color"]["has_audio"] else None
 
-    def sha256(self) -> str:
-        """SHA-256 over the hashes of the frames' and the stamps' files."""
-        hashes = [sha256_of(path) for path in (self.color_path, self.streams_path)]
-        return hashlib.sha256("".join(hashes).encode()).hexdigest()
+    def pointer(self) -> dict[str, Any] | None:
+        """Where somebody pointed at the subject: `frame`, `x`, `y`, `width`; None where nobody did.
+
+        Raises:
+            InvalidFile: The file is torn, or against its schema.
+        """
+        if not self.pointer_path.is_file():
+            return None
+        document: dict[str, Any] = read_json(self.pointer_path)
+        require_valid(document, "subject", self.pointer_path)
+        return document
+
+    def point_at(self, *, frame: int | None, x: float, y: float, width: float | None) -> None:
+        """Keeps where the subject is, for this and all later runs of `mavfer preprocess`.
+
+        Raises:
+            InvalidFile: The place cannot be in the session's color frames.
+        """
+        columns, rows = self.size
+        if not (0 <= x < columns and 0 <= y < rows):
+            message = (
+                f"session {self.name}: {x:g},{y:g} is not in its color frames of {columns}x{rows} "
+                f"pixels"
+            )
+            raise InvalidFile(message)
+        document = {
+            "format": "mavfer.subject",
+            "version": 1,
+            "frame": frame,
+            "x": x,
+            "y": y,
+            "width": width,
+            "created_utc": utc_now(),
+        }
+        require_valid(document, "subject", self.pointer_path)
+        write_json(self.pointer_path, document)
 
     def times(self, stream: StreamName) -> NDArray[Any]:
         """Stamps of all frames of `stream`, (T,) of the type `streams_file.TIMES`."""
@@ -153,16 +190,16 @@ class Session:
                     shown, pixels = index, dataset[index]
                 yield pixels
 
-    def color_frames(self) -> Iterator[ColorFrame]:
-        """Every color frame, upright, frame i belonging to row i of `times("color")`.
+    def color_frames(self, *, first: int = 0) -> Iterator[ColorFrame]:
+        """The color frames from `first` on, upright; frame i belongs to row i of `times("color")`.
 
         Raises:
             InvalidFile: The file holds fewer or more frames than there are stamps.
         """
         expected = len(self.times("color"))
         turn = self.document["streams"]["color"]["rotation_degrees"]
-        count = 0
-        for frame in read_video(self.color_path, rotation_degrees=turn):
+        count = first
+        for frame in read_video(self.color_path, rotation_degrees=turn, first=first):
             if count == expected:
                 break
             yield frame

@@ -368,7 +368,7 @@ def test_a_file_that_is_no_landmark_model_is_named(raw_copy, playground, capsys)
     told = capsys.readouterr().err
 
     assert code == 1
-    assert re.search(r"S01-001: failed: .*text\.mp4: not a landmark model of dlib", told)
+    assert re.search(r"^mavfer: .*text\.mp4: not a landmark model of dlib", told)
     assert not raw_copy.reports_folder.exists()
 
 

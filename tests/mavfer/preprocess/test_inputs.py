@@ -60,15 +60,17 @@ def test_a_change_of_any_input_changes_the_hash(raw_copy, change):
 
 def test_options_and_the_landmark_model_change_the_hash(raw_study, tmp_path):
     model = tmp_path / "other.dat"
-    model.write_bytes(b"another model")
+    model.write_bytes(b"\x01\x01\x81\x88another model")
     hashes = {
         hash_of(raw_study),
         hash_of(raw_study, alignment="arcface224"),
         hash_of(raw_study, profile="small"),
         hash_of(raw_study, landmark_model=model),
+        hash_of(raw_study, landmark_points="5"),
+        hash_of(raw_study, blank_background=True),
     }
 
-    assert len(hashes) == 4
+    assert len(hashes) == 6
 
 
 def test_where_the_model_lies_does_not_matter(raw_study, tmp_path):

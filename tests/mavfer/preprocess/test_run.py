@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
+from preprocess_trials import assert_same_data, begin, is_group_gone, wait_until
 
 from mavfer.errors import CommandError, NotFound
 from mavfer.files import read_json, sha256_of
@@ -22,67 +18,12 @@ from mavfer.study.study import Study
 
 LIT, SIM = "S01-001", "P1-001"
 SESSIONS = [SIM, LIT]
-WHEN = ("size", "mtime_ns", "sha256", "created_utc")
-DOCUMENTS = ("configuration", "inputs", "synchronisation", "tracks", "settings")
-
-
-def contents_of(study):
-    """Everything in the shards and the index but when they were made."""
-    found = {}
-    for name in study.sessions():
-        shard = Shard(study.shard_path(name))
-        with open_hdf5(shard.path) as file:
-            columns = list(file["frames"])
-            masks = list(file["masks"]) if "masks" in file else []
-        rows = range(shard.frames)
-        found |= {(name, stream): shard.read(stream, rows) for stream in shard.streams}
-        found |= {(name, "mask", stream): shard.mask(stream, rows) for stream in masks}
-        found |= {(name, "column", column): shard.column(column) for column in columns}
-        documents = shard.documents()
-        found |= {(name, "document", key): documents[key] for key in DOCUMENTS}
-    for line in read_index(study):
-        found[line["session"], "index"] = {k: v for k, v in line.items() if k not in WHEN}
-    return found
-
-
-def assert_same_data(study, other):
-    left, right = contents_of(study), contents_of(other)
-
-    assert left.keys() == right.keys()
-    for key, value in left.items():
-        if isinstance(value, np.ndarray):
-            assert value.tobytes() == right[key].tobytes(), key
-        else:
-            assert value == right[key], key
 
 
 def products_of(study):
     folders = (study.shards_folder, study.media_folder)
     files = (path for folder in folders for path in folder.iterdir())
     return {path: path.stat().st_mtime_ns for path in files if path.suffix in {".h5", ".mp4"}}
-
-
-def wait_until(is_true, what):
-    for _ in range(1200):
-        if is_true():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"waited in vain: {what}")
-
-
-def begin(study, *words):
-    command = [sys.executable, "-m", "mavfer", "preprocess", str(study.root), *words]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-
-
-def is_group_gone(number):
-    try:
-        os.killpg(number, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_two_at_a_time_give_the_data_of_one_at_a_time(raw_copy, made_study):
@@ -130,7 +71,7 @@ def test_a_session_that_fails_does_not_stop_the_others(raw_copy):
     assert f"{SIM}: failed: {failed.error}" in outcome.notices
     assert "1 session preprocessed, 0 up to date, 1 failed" in str(outcome)
     assert [line["session"] for line in read_index(raw_copy)] == [LIT]
-    assert not raw_copy.reports_folder.exists()
+    assert not (raw_copy.reports_folder / f"{SIM}.error.txt").exists()
 
 
 def test_a_depth_frame_that_cannot_be_read_is_named(raw_copy):

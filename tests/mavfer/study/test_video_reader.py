@@ -103,3 +103,37 @@ def test_a_cover_picture_is_not_taken_for_the_video(tmp_path):
         container.mux(cover.encode(frame))
     with pytest.raises(InvalidFile, match="holds no video stream"):
         next(read_video(path))
+
+
+@pytest.mark.parametrize("first", [0, 1, 11, 12, 13, 23])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mjpeg"])
+def test_reading_from_a_frame_on_gives_what_reading_all_gives(tmp_path, codec, first):
+    path = tmp_path / "video.mkv"
+    layout = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    make_video(path, codec=codec, layout=layout)
+    whole = [frame.gray().copy() for frame in read_video(path)]
+    frames = [(frame.index, frame.gray()) for frame in read_video(path, first=first)]
+
+    assert [index for index, _ in frames] == list(range(first, len(whole)))
+    for index, gray in frames:
+        np.testing.assert_array_equal(gray, whole[index])
+
+
+def test_planes_are_views_of_what_was_coded(tmp_path):
+    path = tmp_path / "video.mkv"
+    make_video(path)
+    frame = next(read_video(path))
+    planes = frame.planes()
+
+    assert (planes.y.shape, planes.u.shape, planes.v.shape) == ((48, 64), (24, 32), (24, 32))
+    np.testing.assert_array_equal(planes.y, frame.gray())
+    assert planes.v[2, 2] > planes.v[-2, -2] + 40
+    assert not planes.is_full_range
+
+
+@pytest.mark.parametrize("layout", ["yuv444p", "yuv422p"])
+def test_frames_of_other_layouts_have_no_planes_to_offer(tmp_path, layout):
+    path = tmp_path / "video.mkv"
+    make_video(path, layout=layout)
+
+    assert next(read_video(path)).planes() is None
