@@ -7,14 +7,14 @@ lit frame move along.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mavfer.errors import NotAligned, require
 from mavfer.vision.geometry import rotation_from_vector
-from mavfer.vision.registration import lens_numbers, pixel_rays
+from mavfer.vision.lenses import lens_numbers, pixel_rays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +37,14 @@ _SMALLEST_TURN: Final = 1e-4
 _SMALLEST_SHIFT_MM: Final = 0.01
 _MIN_INLIERS: Final = 0.5
 _MAX_RESIDUAL_MM: Final = 5.0
+_MIN_CLOSE: Final = 0.55
+"""Share of the inliers that are close: on a head nearly all, on a headrest a quarter to a half."""
+_CLOSE_MM: Final = 3.0
+_CLOSE_DISTANCE_MM: Final = 800.0
+"""Up to here 3 mm are close; beyond, more with the square of the distance, as depth's noise."""
+_FEWER_TIMES: Final = 12.0
+"""How many neighbouring points of the model say the same."""
+_FLOOR_MM: Final = 0.7
 _HAIR: Final = 0.75
 """Height of forehead and hair above the brows as a share of brows to chin."""
 
@@ -97,6 +105,10 @@ class CarriedPose:
     """Share of the model's points that fell on the surface."""
     ok: bool
     """False where the head was not found; `motion` is then the last good one."""
+    uncertainty_mm: float
+    """Deviation to expect of the head's centre from where `motion` puts it; NaN where not found."""
+    close_share: float
+    """Share of the model's points that lie within 3 mm of the surface, more beyond 0.8 m."""
 
 
 class HeadCarrier:
@@ -119,49 +131,120 @@ class HeadCarrier:
         self._color_from_depth = np.linalg.inv(depth_camera.camera_from_color)
         self._motion = np.eye(4)
 
-    def update(self, depth_mm: NDArray[np.float32]) -> CarriedPose:
+    def update(self, depth: NDArray[Any], *, mm_per_count: float = 1.0) -> CarriedPose:
         """The head in the next depth frame.
 
         Args:
-            depth_mm: float32 (H, W), 0 = none.
+            depth: (H, W), millimetres as float32 or counts as uint16; 0 = none.
+            mm_per_count: Millimetres of one of its numbers.
         """
-        motion, inliers, squares = self._register(np.ascontiguousarray(depth_mm, np.float32))
-        residual = float(np.sqrt(squares / inliers)) if inliers else np.nan
-        share = inliers / len(self._model.points)
-        ok = share >= _MIN_INLIERS and residual <= _MAX_RESIDUAL_MM
+        fit = self._register(_as_compiled(depth), float(mm_per_count))
+        ok = self._is_head(fit)
         if ok:
-            self._motion = motion
+            self._motion = fit.motion
         in_color = self._color_from_depth @ self._motion @ np.linalg.inv(self._color_from_depth)
-        return CarriedPose(in_color, residual, share, ok)
+        count = len(self._model.points)
+        return CarriedPose(
+            in_color,
+            residual_mm=float(np.sqrt(fit.squares / fit.inliers)) if fit.inliers else np.nan,
+            inlier_share=fit.inliers / count,
+            ok=ok,
+            uncertainty_mm=_uncertainty(fit) if ok else np.nan,
+            close_share=fit.close / count,
+        )
 
-    def _register(self, depth: NDArray[np.float32]) -> tuple[NDArray[np.float64], int, float]:
-        """Motion (4, 4) in the depth camera's frame, inliers and their squared residuals."""
-        motion, inliers, squares = self._motion, 0, 0.0
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """All that is needed to go on bit for bit with `restore`."""
+        return {
+            "points": self._model.points.copy(),
+            "normals": self._model.normals.copy(),
+            "motion": self._motion.copy(),
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, NDArray[Any]], depth_camera: CameraModel) -> HeadCarrier:
+        """The carrier that `state` was taken from, to go on with the next frame."""
+        model = HeadModel(
+            np.ascontiguousarray(state["points"]), np.ascontiguousarray(state["normals"])
+        )
+        carrier = cls(model, depth_camera)
+        carrier._motion = state["motion"].copy()
+        return carrier
+
+    def _is_head(self, fit: _Fit) -> bool:
+        """True where what the model fell on has a head's shape, and not a chair's."""
+        count = len(self._model.points)
+        return (
+            fit.inliers >= _MIN_INLIERS * count
+            and fit.squares <= _MAX_RESIDUAL_MM**2 * fit.inliers
+            and fit.close >= _MIN_CLOSE * fit.inliers
+        )
+
+    def _register(self, depth: NDArray[Any], mm_per_count: float) -> _Fit:
+        """The model brought onto a depth frame, from where it was last."""
+        motion = self._motion
+        distance = motion[2, :3] @ self._centre + motion[2, 3]
+        close_mm = _CLOSE_MM * max(1.0, (distance / _CLOSE_DISTANCE_MM) ** 2)
         for iteration in range(_ITERATIONS):
-            reject = _REJECT_MM[min(iteration, len(_REJECT_MM) - 1)]
-            matrix, right, inliers, squares = self._step(
+            matrix, right, sums = self._step(
                 self._model.points,
                 self._model.normals,
                 motion[:3, :3] @ self._centre + motion[:3, 3],
                 np.ascontiguousarray(motion[:3]),
                 depth,
+                mm_per_count,
                 self._rays,
                 self._lens,
-                _SOFTNESS_MM,
-                reject,
+                (_SOFTNESS_MM, _REJECT_MM[min(iteration, len(_REJECT_MM) - 1)], close_mm),
             )
-            if inliers < _MIN_POINTS // 2:
-                return motion, inliers, squares
+            fit = _Fit(motion, matrix, int(sums[0]), sums[1], sums[2], int(sums[3]))
+            if fit.inliers < _MIN_POINTS // 2:
+                break
             change = np.linalg.solve(matrix + 1e-6 * np.trace(matrix) * np.eye(6) / 6, right)
             motion = _turn_about(motion, self._centre, change)
-            is_still = np.abs(change[:3]).max() < _SMALLEST_TURN
-            if (
-                iteration >= len(_REJECT_MM)
-                and is_still
-                and np.abs(change[3:]).max() < _SMALLEST_SHIFT_MM
-            ):
+            fit = replace(fit, motion=motion)
+            if iteration >= len(_REJECT_MM) and _is_still(change):
                 break
-        return motion, inliers, squares
+        return fit
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What one registration came to; sums are over the inliers."""
+
+    motion: NDArray[np.float64]
+    """(4, 4) in the depth camera's frame."""
+    matrix: NDArray[np.float64]
+    """(6, 6) of the last normal equations: turn, then shift, about the head's centre."""
+    inliers: int
+    squares: float
+    weighted_squares: float
+    close: int
+
+
+def _as_compiled(depth: NDArray[Any]) -> NDArray[Any]:
+    """A frame in one of the two types that the kernel is compiled for."""
+    kind = np.uint16 if depth.dtype == np.uint16 else np.float32
+    return np.ascontiguousarray(depth, kind)
+
+
+def _is_still(change: NDArray[np.float64]) -> bool:
+    """True for a turn and a shift too small to go on for."""
+    is_turned = np.abs(change[:3]).max() >= _SMALLEST_TURN
+    return not is_turned and bool(np.abs(change[3:]).max() < _SMALLEST_SHIFT_MM)
+
+
+def _uncertainty(fit: _Fit) -> float:
+    """Deviation in mm to expect of the head's centre.
+
+    The covariance of a weighted least-squares fit is its inverse matrix times the variance of a
+    residual. Neighbouring residuals err together, so that fewer than all of them count, and below
+    a floor the model's own noise and the play of the face decide (both measured, ours).
+    """
+    variance = fit.weighted_squares / max(fit.inliers - 6, 1)
+    shift = np.linalg.pinv(fit.matrix, hermitian=True)[3:, 3:]
+    spread = _FEWER_TIMES * variance * float(np.trace(shift))
+    return float(np.sqrt(spread + _FLOOR_MM**2))
 
 
 def head_region(

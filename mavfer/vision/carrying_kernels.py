@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
+
+from mavfer.vision.lens_kernels import distort
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,18 +22,14 @@ def _find_point(
     y: float,
     z: float,
     lens: NDArray[np.float64],
-    depth: NDArray[np.float32],
+    depth: NDArray[Any],
 ) -> tuple[int, int]:
     """Row and column of the depth pixel that sees a point; row -1 where none does."""
     if z <= 0:
         return -1, -1
-    u, v = x / z, y / z
-    r2 = u * u + v * v
-    radial = 1 + r2 * (lens[4] + r2 * (lens[5] + r2 * lens[8]))
-    distorted_u = u * radial + 2 * lens[6] * u * v + lens[7] * (r2 + 2 * u * u)
-    distorted_v = v * radial + lens[6] * (r2 + 2 * v * v) + 2 * lens[7] * u * v
-    column = int(np.floor(lens[0] * distorted_u + lens[2] + 0.5))
-    row = int(np.floor(lens[1] * distorted_v + lens[3] + 0.5))
+    bent_u, bent_v = distort(lens, x / z, y / z)
+    column = int(np.floor(lens[0] * bent_u + lens[2] + 0.5))
+    row = int(np.floor(lens[1] * bent_v + lens[3] + 0.5))
     if not (0 <= row < depth.shape[0] and 0 <= column < depth.shape[1]):
         return -1, -1
     return (row, column) if depth[row, column] > 0 else (-1, -1)
@@ -56,29 +54,33 @@ def normal_equations(
     normals: NDArray[np.float64],
     middle: NDArray[np.float64],
     motion: NDArray[np.float64],
-    depth: NDArray[np.float32],
+    depth: NDArray[Any],
+    mm_per_count: float,
     rays: NDArray[np.float32],
     lens: NDArray[np.float64],
-    softness_mm: float,
-    reject_mm: float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int, float]:
+    limits_mm: tuple[float, float, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """One linearised step of point-to-plane registration by projective association.
 
+    `limits_mm` are the residuals that count half, that do not count at all, and that are close.
+
     Returns:
-        (6, 6) matrix and (6,) right-hand side for turn and shift about `middle`, number of
-        inliers, and their summed squared residual in mm².
+        (6, 6) matrix and (6,) right-hand side for turn and shift about `middle`; and sums over the
+        inliers (4,): how many, of squared residuals in mm², of the same times their weights, and
+        how many are close.
     """
     matrix = np.zeros((6, 6))
     right = np.zeros(6)
     row_of = np.zeros(6)
-    inliers, squares = 0, 0.0
+    sums = np.zeros(4)
+    softness_mm, reject_mm, close_mm = limits_mm
     for index in range(len(points)):
         turned_x, turned_y, turned_z = _turned(motion, points, index)
         x, y, z = turned_x + motion[0, 3], turned_y + motion[1, 3], turned_z + motion[2, 3]
         row, column = _find_point(x, y, z, lens, depth)
         if row < 0:
             continue
-        seen = depth[row, column]
+        seen = depth[row, column] * mm_per_count
         nx, ny, nz = _turned(motion, normals, index)
         apart_x = rays[row, column, 0] * seen - x
         apart_y = rays[row, column, 1] * seen - y
@@ -96,9 +98,11 @@ def normal_equations(
             right[i] += weight * row_of[i] * residual
             for j in range(i + 1):
                 matrix[i, j] += weight * row_of[i] * row_of[j]
-        inliers += 1
-        squares += residual * residual
+        sums[0] += 1
+        sums[1] += residual * residual
+        sums[2] += weight * residual * residual
+        sums[3] += abs(residual) <= close_mm
     for i in range(6):
         for j in range(i):
             matrix[j, i] = matrix[i, j]
-    return matrix, right, inliers, squares
+    return matrix, right, sums

@@ -37,7 +37,7 @@ def test_a_moving_head_is_carried_within_a_few_percent_of_the_eye_distance():
     centre = np.array([0, 0, -60, 1.0])
     errors, turns = [], []
 
-    for frame in range(1, 25):
+    for frame in range(1, 13):
         head = head_at(frame / RATE_HZ)
         pose = carrier.update(depth_mm(head, rng))
         assert pose.ok
@@ -86,6 +86,88 @@ def test_a_wall_without_a_head_is_not_taken_for_one():
     carrier = HeadCarrier(make_model(head_at(0), rng), scene.DEPTH)
 
     assert not carrier.update(np.full((480, 640), 1600, np.float32)).ok
+
+
+@pytest.mark.parametrize(
+    ("radii", "distance_mm"), [((90, 130, 70), 690), ((150, 180, 60), 690), ((300, 300, 60), 660)]
+)
+def test_a_headrest_where_the_head_was_is_told_as_lost(monkeypatch, radii, distance_mm):
+    rng = np.random.default_rng(6)
+    carrier = HeadCarrier(make_model(head_at(0), rng), scene.DEPTH)
+    good = carrier.update(depth_mm(head_at(0.05), rng))
+    monkeypatch.setattr(scene, "RADII", np.array(radii, float))
+    monkeypatch.setattr(scene, "NOSE_RADII", np.full(3, 1e-3))
+    monkeypatch.setattr(scene, "BROW_RADII", np.full(3, 1e-3))
+    chair = depth_mm(scene.rigid((0, 20, distance_mm)), rng)
+
+    lost = [carrier.update(chair) for _ in range(3)]
+
+    assert good.ok
+    assert not any(pose.ok for pose in lost)
+    assert all(np.isnan(pose.uncertainty_mm) for pose in lost)
+    assert max(pose.close_share for pose in lost) < 0.55
+    assert good.close_share > 0.9
+
+
+def test_a_head_that_leaves_and_comes_back_is_lost_and_found():
+    rng = np.random.default_rng(7)
+    carrier = HeadCarrier(make_model(head_at(0), rng), scene.DEPTH)
+    wall = np.full((480, 640), 1600, np.float32)
+
+    seen = [carrier.update(depth_mm(head_at(time), rng)).ok for time in (0.05, 0.1)]
+    gone = [carrier.update(wall).ok for _ in range(4)]
+    back = [carrier.update(depth_mm(head_at(0.15), rng)).ok for _ in range(2)]
+
+    assert seen == [True, True]
+    assert gone == [False] * 4
+    assert back == [True, True]
+
+
+def test_the_uncertainty_covers_the_error_and_grows_where_depth_is_worse():
+    rng = np.random.default_rng(8)
+    carrier = HeadCarrier(make_model(head_at(0), rng), scene.DEPTH)
+    noisy = HeadCarrier(make_model(head_at(0), rng), scene.DEPTH)
+    centre = np.array([0, 0, -60, 1.0])
+    calm, wild = [], []
+
+    for frame in range(1, 8):
+        head = head_at(frame / RATE_HZ)
+        pose = carrier.update(depth_mm(head, rng))
+        error = np.linalg.norm((pose.motion @ head_at(0) @ centre - head @ centre)[:3])
+        calm.append((error, pose.uncertainty_mm))
+        counts = scene.depth_counts(scene.Scene(head), rng, sigma_mm=4.0)
+        wild.append(noisy.update(counts, mm_per_count=0.1).uncertainty_mm)
+
+    errors, uncertainties = np.array(calm).T
+    assert (errors <= 2 * uncertainties).all()
+    assert np.median(wild) > 1.2 * np.median(uncertainties)
+
+
+def test_a_restored_carrier_goes_on_bit_for_bit():
+    rng = np.random.default_rng(9)
+    frames = [depth_mm(head_at(frame / RATE_HZ), rng) for frame in range(5)]
+    carrier = HeadCarrier(make_model(head_at(0), rng), scene.DEPTH)
+    for frame in frames[:2]:
+        carrier.update(frame)
+
+    again = HeadCarrier.restore(carrier.state(), scene.DEPTH)
+
+    for frame in frames[2:]:
+        expected, found = carrier.update(frame), again.update(frame)
+        np.testing.assert_array_equal(found.motion, expected.motion)
+        assert found.residual_mm == expected.residual_mm
+        assert found.uncertainty_mm == expected.uncertainty_mm
+
+
+def test_counts_and_millimetres_carry_alike():
+    rng = np.random.default_rng(10)
+    model, head = make_model(head_at(0), rng), head_at(0.1)
+    counts = scene.depth_counts(scene.Scene(head), rng)
+
+    by_counts = HeadCarrier(model, scene.DEPTH).update(counts, mm_per_count=0.1)
+    by_mm = HeadCarrier(model, scene.DEPTH).update((counts * 0.1).astype(np.float32))
+
+    np.testing.assert_allclose(by_counts.motion, by_mm.motion, atol=1e-3)
 
 
 def test_a_hand_before_part_of_the_face_is_borne():
