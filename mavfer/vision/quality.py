@@ -66,13 +66,17 @@ def measure_crop(
         return CropQuality(np.nan, np.nan, np.nan, 0.0, np.nan, np.nan)
     gray = cv2.cvtColor(color_crop, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(gray, (_BLUR_SIZE, _BLUR_SIZE), interpolation=cv2.INTER_AREA)
+    _, edge_deviation = cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_32F))
+    pixels, grays, saturated, deep, warm = _count_face(
+        hull, color_crop, gray, depth_crop, thermal_crop
+    )
     return CropQuality(
-        blur=float(cv2.Laplacian(small, cv2.CV_32F).var()),
-        brightness=cv2.mean(gray, hull.view(np.uint8))[0],
-        saturation=_share(np.maximum.reduce(cv2.split(color_crop)) >= _SATURATED, hull),
+        blur=float(edge_deviation[0, 0] ** 2),
+        brightness=grays / pixels,
+        saturation=saturated / pixels,
         inside=_inside_share(hull, crop_matrix, frame_shape),
-        depth_coverage=_coverage(depth_crop, hull),
-        thermal_coverage=_coverage(thermal_crop, hull),
+        depth_coverage=np.nan if depth_crop is None else deep / pixels,
+        thermal_coverage=np.nan if thermal_crop is None else warm / pixels,
     )
 
 
@@ -88,22 +92,44 @@ def face_hull(
     return mask.astype(bool)
 
 
-def _coverage(crop: NDArray[np.uint16] | None, hull: NDArray[np.bool_]) -> float:
-    """Share of the face where a crop is not 0."""
-    return np.nan if crop is None else _share(crop > 0, hull)
+def _count_face(
+    hull: NDArray[np.bool_],
+    color: NDArray[np.uint8],
+    gray: NDArray[np.uint8],
+    depth: NDArray[np.uint16] | None,
+    thermal: NDArray[np.uint16] | None,
+) -> list[int]:
+    """Pixels of the face, their gray levels, and how many are saturated, deep and warm."""
+    require("numba", "preprocess")
+    from mavfer.vision.quality_kernels import count_face
 
-
-def _share(chosen: NDArray[np.bool_], hull: NDArray[np.bool_]) -> float:
-    """Share of the face's pixels that are chosen."""
-    return float(np.count_nonzero(chosen & hull) / np.count_nonzero(hull))
+    nothing = np.empty((0, 0), np.uint16)
+    sums = count_face(
+        hull,
+        np.ascontiguousarray(color),
+        gray,
+        nothing if depth is None else np.ascontiguousarray(depth),
+        nothing if thermal is None else np.ascontiguousarray(thermal),
+        _SATURATED,
+    )
+    return [int(total) for total in sums]
 
 
 def _inside_share(
     hull: NDArray[np.bool_], crop_matrix: NDArray[np.float64], frame_shape: tuple[int, int]
 ) -> float:
     """Share of the face that lies inside the frame, from one in 16 pixels."""
-    row, column = np.divmod(np.flatnonzero(hull)[:: _INSIDE_STEP**2], hull.shape[1])
+    height, width = hull.shape
+    frame_from_crop = invert_matrix(crop_matrix)
+    rim = np.array([[0.0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
+    if _is_inside(apply_matrix(frame_from_crop, rim), frame_shape).all():
+        return 1.0
+    row, column = np.divmod(np.flatnonzero(hull)[:: _INSIDE_STEP**2], width)
     in_crop = np.stack([column, row], axis=1).astype(np.float64)
-    x, y = apply_matrix(invert_matrix(crop_matrix), in_crop).T
-    is_inside = (x >= 0) & (x <= frame_shape[1] - 1) & (y >= 0) & (y <= frame_shape[0] - 1)
-    return float(is_inside.mean())
+    return float(_is_inside(apply_matrix(frame_from_crop, in_crop), frame_shape).mean())
+
+
+def _is_inside(points: NDArray[np.float64], frame_shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """True (N,) for points of a frame's pixels that lie in the frame."""
+    x, y = points.T
+    return np.asarray((x >= 0) & (x <= frame_shape[1] - 1) & (y >= 0) & (y <= frame_shape[0] - 1))
