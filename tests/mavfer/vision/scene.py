@@ -7,7 +7,6 @@ of the code under test but `CameraModel`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 
@@ -71,7 +70,7 @@ class Scene:
 
     def see(self, model):
         """What a camera sees: own depth (H, W) mm, color-frame points (H, W, 3), head (H, W)."""
-        return self._see_rays(model, _all_rays(id(model)), (model.height, model.width))
+        return self._see_rays(model, _all_rays(model), (model.height, model.width))
 
     def see_pixels(self, model, pixels, shape):
         """The same for chosen pixels (N, 2) of a camera."""
@@ -87,16 +86,20 @@ class Scene:
         return along.reshape(shape), points.reshape(*shape, 3), is_head.reshape(shape)
 
 
-@cache
-def _all_rays(camera_id):
-    model = next(model for model in (COLOR, DEPTH, THERMAL) if id(model) == camera_id)
-    y, x = np.mgrid[: model.height, : model.width]
-    return model.rays(np.stack([x.ravel(), y.ravel()], 1).astype(float))
+_RAYS = {}
+"""Cameras by identity, each with the rays of all its pixels."""
 
 
-def depth_counts(scene, rng=None, sigma_mm=1.5, holes=0.01):
+def _all_rays(model):
+    if id(model) not in _RAYS:
+        y, x = np.mgrid[: model.height, : model.width]
+        _RAYS[id(model)] = model, model.rays(np.stack([x.ravel(), y.ravel()], 1).astype(float))
+    return _RAYS[id(model)][1]
+
+
+def depth_counts(scene, rng=None, sigma_mm=1.5, holes=0.01, camera=DEPTH):
     """Counts of 0.1 mm of the depth camera, with noise growing as the square of the distance."""
-    depth, _, _ = scene.see(DEPTH)
+    depth, _, _ = scene.see(camera)
     if rng is not None:
         depth = depth + rng.normal(size=depth.shape) * sigma_mm * (depth / 1000) ** 2
         depth = np.where(rng.random(depth.shape) < holes, 0, depth)
@@ -112,26 +115,26 @@ def temperature(points, head):
     return np.where(is_wall, 29500, 30700 + waves)
 
 
-def thermal_frame(scene):
+def thermal_frame(scene, camera=THERMAL):
     """What the thermal camera delivers, centikelvin."""
-    _, points, _ = scene.see(THERMAL)
+    _, points, _ = scene.see(camera)
     return np.rint(temperature(points, scene.head)).astype(np.uint16)
 
 
-def crop_of_head(scene, size=224, width_mm=230.0):
+def crop_of_head(scene, size=224, width_mm=230.0, camera=COLOR):
     """Matrix (2, 3) of a slightly turned crop of the color frame around the head."""
-    centre = COLOR.project(scene.head[:3, 3][None])[0]
-    scale = size / (width_mm * COLOR.matrix[0, 0] / scene.head[2, 3])
+    centre = camera.project(scene.head[:3, 3][None])[0]
+    scale = size / (width_mm * camera.matrix[0, 0] / scene.head[2, 3])
     linear = scale * rotation_from_euler(0, 0, 0.12)[:2, :2]
     return np.column_stack([linear, (size - 1) / 2 - linear @ centre])
 
 
-def crop_truth(scene, matrix, size=224):
+def crop_truth(scene, matrix, size=224, camera=COLOR):
     """Truth for every crop pixel: depth, points in the color frame, head or not."""
     inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
     y, x = np.mgrid[:size, :size]
     pixels = np.stack([x.ravel(), y.ravel(), np.ones(size * size)], 1) @ inverse[:2].T
-    return scene.see_pixels(COLOR, pixels, (size, size))
+    return scene.see_pixels(camera, pixels, (size, size))
 
 
 def _along_ellipsoid(start, directions, centre, radii):
