@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.preprocess.crops import QUALITY, Near
-from mavfer.preprocess.head_path import CONTEXT
 from mavfer.preprocess.segments import GROUP_FRAMES, SEGMENT_FRAMES, Segment
 from mavfer.study.media_writer import media_pts
 from mavfer.study.picture_encoder import PictureEncoder
 from mavfer.vision.alignment import crop_matrices
+from mavfer.vision.smoothing import REACH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ class Finisher:
         """Finishes the frames whose landmarks can no longer change."""
         while self.done < self.frames:
             stop = min(self.done + GROUP_FRAMES, self.frames)
-            needed = min(stop + 1 + CONTEXT, self.frames)
+            needed = min(stop + 1 + REACH, self.frames)
             if self.path.stepped < needed or not self._queue or self._queue[-1].index < stop - 1:
                 return
             self._finish(self.done, stop)
@@ -160,10 +160,11 @@ class Finisher:
     def _finish_frame(self, frame: ColorFrame, near: Near) -> None:
         index = frame.index
         crops = self._maker.make(frame, self.path.rows[index], near)
-        self._segment.add(self._hider.on_crops(index, crops, near))
+        self._hider.on_crops(index, crops, near)
+        self._segment.add(crops)
         if self._encoder is not None:
             following = self._pts[min(index + 1, self.frames - 1)]
-            shown = self._hider.on_frame(frame)
+            shown = self._hider.on_frame(frame, near)
             self._segment.add_pictures(
                 self._encoder.encode(shown, int(self._pts[index]), int(following))
             )

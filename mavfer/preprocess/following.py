@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.preprocess.finishing import SEGMENT
-from mavfer.preprocess.hiding import NOBODY, Hider
+from mavfer.preprocess.hiding import Hider
 from mavfer.preprocess.people_depth import depth_of_faces
 from mavfer.preprocess.segments import SEGMENT_FRAMES
 from mavfer.preprocess.watching import Sightings, Watch
@@ -113,7 +113,7 @@ class Follower:
         Returns the finisher where it got anywhere; None where somebody else was there.
         """
         watch = self._watch
-        finisher = None if self._is_company() else self._make_finisher(Hider(NOBODY, self._inputs))
+        finisher = None if self._is_company() else self._make_finisher(self._hider([]))
         first = watch.watched if finisher is None else min(watch.watched, finisher.done)
         if first == self._frames:
             return finisher
@@ -160,7 +160,7 @@ class Follower:
         """A finisher that hides the others; what was finished for somebody else is thrown away."""
         if finisher is not None and not choice.others:
             return finisher
-        hider = Hider(self._others(choice), self._inputs)
+        hider = self._hider(self._others(choice))
         finisher = self._make_finisher(hider)
         rows = self._watch.sightings.rows
         followed = np.unique(rows["track"][rows["frame"] < finisher.path.stepped])
@@ -168,6 +168,9 @@ class Follower:
             return finisher
         self._steps.forget_all(SEGMENT)
         return self._make_finisher(hider)
+
+    def _hider(self, others: list[NDArray[np.float32]]) -> Hider:
+        return Hider(others, blank_background=self._inputs.options.blank_background)
 
     def _others(self, choice: SubjectChoice) -> list[NDArray[np.float32]]:
         """For each track of somebody else, box centre and width (T, 3), NaN where not seen."""

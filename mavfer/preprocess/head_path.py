@@ -14,14 +14,14 @@ from mavfer.vision.geometry import apply_matrix, estimate_similarity
 from mavfer.vision.landmarks import is_found, known_points
 from mavfer.vision.mean_face import MEAN_FACE
 from mavfer.vision.pose import lift_landmarks
-from mavfer.vision.smoothing import smooth_landmarks
+from mavfer.vision.smoothing import REACH, smooth_landmarks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mavfer.vision.geometry import Calibration
 
-__all__ = ["CONTEXT", "PATH", "DepthSource", "HeadPath"]
+__all__ = ["PATH", "DepthSource", "HeadPath"]
 
 PATH: Final = np.dtype(
     [
@@ -37,10 +37,6 @@ PATH: Final = np.dtype(
 """One color frame: landmarks as found or carried, pixels of the color frame, NaN where none; the
 detector's score; distance of tracker and landmarks in % of the eye distance; residual and
 uncertainty of the carried head; whether depth carried it, or was to and did not find it."""
-
-CONTEXT: Final = 16
-"""Frames to each side that smoothing a frame can depend on: half its window, a gap that it bridges,
-and the rest of the window behind that."""
 
 _DOUBTFUL_PERCENT: Final = 4.0
 """Landmarks further from the picture's motion, in % of the eye distance, are no model for carrying:
@@ -103,9 +99,9 @@ class HeadPath:
     def smoothed(self, first: int, stop: int) -> NDArray[np.float32]:
         """Smoothed landmarks (n, 68, 2) of the frames `first` up to `stop`.
 
-        `CONTEXT` frames beyond `stop` must have been stepped, or all of the session.
+        `smoothing.REACH` frames beyond `stop` must have been stepped, or all of the session.
         """
-        begin, end = max(first - CONTEXT, 0), min(stop + CONTEXT, self.stepped)
+        begin, end = max(first - REACH, 0), min(stop + REACH, self.stepped)
         smoothed = smooth_landmarks(self.rows["raw"][begin:end])
         return smoothed[first - begin : stop - begin]
 

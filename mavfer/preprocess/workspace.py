@@ -68,6 +68,9 @@ class Workspace:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise _disk_error(path, error) from error
+        except BaseException:
+            part.unlink(missing_ok=True)  # interrupted by Ctrl-C
+            raise
 
     def forget(self, kind: str, number: int) -> None:
         """Deletes a step that is no longer needed."""

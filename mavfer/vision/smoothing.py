@@ -1,8 +1,9 @@
 """Landmarks of a take without their jitter and without lag.
 
 Head motion and expression have different speeds, so they are parted first: each frame's similarity
-to the segment's mean shape is the pose, what is left in the head's own frame is the shape. Both
-are smoothed by a filter that looks forward as far as it looks back.
+to the mean face is the pose, what is left in the head's own frame is the shape. Both are smoothed
+by a filter that looks forward as far as it looks back. A frame depends on those around it alone, so
+a take may be smoothed piece by piece, with `REACH` frames of company to each side.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import numpy as np
 
 from mavfer.errors import InvalidArray
 from mavfer.vision.landmarks import LANDMARKS, is_found, known_points
+from mavfer.vision.mean_face import MEAN_FACE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["smooth_landmarks"]
+__all__ = ["REACH", "smooth_landmarks"]
+
+REACH: Final = 16
+"""Frames to each side that a smoothed frame can depend on: half its window, a gap that is bridged,
+and the rest of the window behind that."""
 
 _POSE_WINDOW: Final = 9
 _POSE_ORDER: Final = 4
@@ -65,13 +71,15 @@ def smooth_landmarks(
     if frames.size == 0:
         return smoothed
     is_known = known_points(landmarks[frames]).all(axis=0)
+    mean_face = MEAN_FACE[:, :2] @ np.array([1, 1j])
     for segment in np.split(frames, np.flatnonzero(np.diff(frames) > longest_gap + 1) + 1):
         whole = np.arange(segment[0], segment[-1] + 1)
         if len(whole) < _SHORTEST_WINDOW:
             continue
         points = landmarks[segment][:, is_known].astype(np.float64) @ np.array([1, 1j])  # (N, K)
         bridged = _bridge(whole, segment, points)
-        result = _smooth_segment(bridged, pose_window, shape_window)[segment - segment[0]]
+        smooth = _smooth_segment(bridged, mean_face[is_known], pose_window, shape_window)
+        result = smooth[segment - segment[0]]
         smoothed[np.ix_(segment, is_known)] = np.stack([result.real, result.imag], axis=-1)
     return smoothed
 
@@ -86,7 +94,10 @@ def _bridge(
 
 
 def _smooth_segment(
-    points: NDArray[np.complex128], pose_window: int, shape_window: int
+    points: NDArray[np.complex128],
+    mean_face: NDArray[np.complex128],
+    pose_window: int,
+    shape_window: int,
 ) -> NDArray[np.complex128]:
     """Points (N, K), as complex numbers, with pose and shape smoothed apart.
 
@@ -95,10 +106,7 @@ def _smooth_segment(
     """
     centre = points.mean(axis=1)
     centred = points - centre[:, None]
-    mean = centred[len(centred) // 2]
-    for _ in range(2):  # the mean shape and the poses that define it settle at once
-        turn = (centred @ mean.conj()) / (mean @ mean.conj())
-        mean = (centred / turn[:, None]).mean(axis=0)
+    mean = mean_face - mean_face.mean()
     turn = (centred @ mean.conj()) / (mean @ mean.conj())
     shape = _filter(centred / turn[:, None], shape_window, _SHAPE_ORDER)
     size = np.exp(_filter(np.log(np.abs(turn)), pose_window, _POSE_ORDER))

@@ -7,7 +7,7 @@ from scipy.signal import savgol_filter
 from mavfer.errors import InvalidArray
 from mavfer.vision.landmarks import FIVE_POINTS
 from mavfer.vision.mean_face import MEAN_FACE
-from mavfer.vision.smoothing import _savitzky_golay, smooth_landmarks
+from mavfer.vision.smoothing import REACH, _savitzky_golay, smooth_landmarks
 
 
 def moving_face(frames=90, rate_hz=30):
@@ -157,3 +157,19 @@ def test_the_filter_is_that_of_savitzky_and_golay_as_scipy_has_it(half, more, or
 
     theirs = savgol_filter(values, window, order, axis=0, mode="interp")
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 110), st.integers(1, 12))
+def test_a_take_smoothed_piece_by_piece_is_the_take_smoothed_at_once(seed, first, count):
+    random = np.random.default_rng(seed)
+    path = np.cumsum(random.normal(0, 1, (120, 1, 2)), axis=0)
+    landmarks = (MEAN_FACE[:, :2] * 80 + 300 + path + random.normal(0, 0.5, (120, 68, 2))).astype(
+        "f4"
+    )
+    for start in random.integers(0, 120, 6):
+        landmarks[start : start + random.integers(1, 12)] = np.nan
+    stop = min(first + count, 120)
+    begin, end = max(first - REACH, 0), min(stop + REACH, 120)
+    piece = smooth_landmarks(landmarks[begin:end])[first - begin : stop - begin]
+
+    np.testing.assert_allclose(piece, smooth_landmarks(landmarks)[first:stop], atol=1e-3)
