@@ -94,7 +94,7 @@ def read_facts(path: Path) -> SessionFacts:
     seconds = shard.time_seconds
     return SessionFacts(
         shard=shard,
-        session=shard.attributes["session"],
+        session=path.stem,
         is_timed=is_timed,
         seconds=seconds if is_timed else np.arange(len(seconds), dtype=np.float64),
         valid=shard.valid,

@@ -67,8 +67,11 @@ def _parts(
     picture: Callable[[SessionSummary], bytes | None],
 ) -> Iterator[str]:
     if failures:
-        lines = [f"{session}: {reason}" for session, reason in sorted(failures.items())]
-        words = f"{counted(len(failures), 'session')} without a shard, or with one that is torn:"
+        lines = [
+            f"{session}: {reason.removeprefix(f'session {session}').lstrip(',: ')}"
+            for session, reason in sorted(failures.items())
+        ]
+        words = f"{counted(len(failures), 'session')} failed, without a shard, or with a torn one:"
         yield html.notice(words, lines)
     if not ranked:
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer import __version__
-from mavfer.errors import MavferError, NotFound
+from mavfer.errors import InvalidFile, MavferError, MissingExtra, NotFound
 from mavfer.files import replacing
 from mavfer.progress import progress
 from mavfer.report.quality.facts import read_facts
@@ -54,6 +54,7 @@ def write_quality_pages(
     Raises:
         NotFound: There is no study, or one of `sessions` is not in it.
         CommandError: This is a release, which nobody changes.
+        MissingExtra: OpenCV is not installed.
     """
     study = Study.open(study_root, writable=True)
     names = sorted({*study.sessions(), *(path.stem for path in _shards(study))})
@@ -70,6 +71,8 @@ def write_quality_pages(
             else:
                 try:
                     summaries.append(_renewed(study, name, is_forced=name in (sessions or ())))
+                except MissingExtra:
+                    raise  # no page could do without it
                 except MavferError as error:
                     wanting[name] = str(error)
             advance(1)
@@ -123,9 +126,11 @@ def _read_meta(path: Path) -> dict[str, Any] | None:
 
 
 def _picture(study: Study, summary: SessionSummary) -> bytes | None:
-    """Some frames of a session in a line; None where it has none with a face."""
+    """Some frames of a session in a line; None where no face can be shown."""
     shard = Shard(study.shard_path(summary.session))
-    return picture_of(shard, summary.shown, _THUMBNAIL) if summary.shown else None
+    with suppress(InvalidFile):  # pixels that are damaged: mavfer check tells
+        return picture_of(shard, summary.shown, _THUMBNAIL) if summary.shown else None
+    return None
 
 
 def _style() -> str:

@@ -1,12 +1,13 @@
 import re
 import shutil
+import sys
 from xml.etree import ElementTree
 
 import pytest
 from quality_parts import FRAMES, troubled_study
 
 from mavfer.cli import run
-from mavfer.errors import CommandError, NotFound
+from mavfer.errors import CommandError, MissingExtra, NotFound
 from mavfer.report import write_quality_pages
 from mavfer.report.quality.facts import read_facts
 from mavfer.report.quality.findings import troubled_frames
@@ -128,12 +129,14 @@ def test_sessions_that_failed_stand_above_all_others_with_the_reason(troubled):
     troubled.reports_folder.mkdir(exist_ok=True)
     note = troubled.reports_folder / "S03-002.error.txt"
     note.write_text("Traceback:\n  File\nValueError: odd <pixels>\n", encoding="utf-8")
-    path = write_quality_pages(troubled.root, failures={"S03-001": "the clock strays"})
+    path = write_quality_pages(
+        troubled.root, failures={"S03-001": "session S03-001, depth: the clock strays"}
+    )
     page = path.read_text(encoding="utf-8")
     notice = page[page.index('<div class="notice">') : page.index("<section")]
 
-    assert "3 sessions without a shard" in notice
-    assert "S03-001: the clock strays" in notice
+    assert "3 sessions failed, without a shard" in notice
+    assert "S03-001: depth: the clock strays" in notice
     assert "S03-002: ValueError: odd &lt;pixels&gt;" in notice
     assert "S03-003: no shard yet. Run mavfer preprocess" in notice
 
@@ -143,8 +146,15 @@ def test_a_torn_shard_is_told_and_the_others_go_on(troubled):
     path.write_bytes(path.read_bytes()[:2000])
     page = write_quality_pages(troubled.root).read_text(encoding="utf-8")
 
-    assert "1 session without a shard, or with one that is torn" in page
+    assert "1 session failed, without a shard, or with a torn one" in page
     assert "2 sessions" in page or "of 2 session" in page
+
+
+def test_a_missing_picture_library_is_named(troubled, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+
+    with pytest.raises(MissingExtra, match=r"pip install 'mavfer\[preprocess\]'"):
+        write_quality_pages(troubled.root, ["S01-001"])
 
 
 def test_a_study_without_any_shard_has_a_page(shard_factory, tmp_path):
