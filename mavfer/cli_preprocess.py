@@ -36,6 +36,12 @@ def register(group: click.Group) -> None:
     help="Where the subject's face is, in pixels of a color frame, where several people are seen; "
     "kept with the session. May be given several times.",
 )
+@click.option(
+    "--approx",
+    "approximate",
+    is_flag=True,
+    help="Place depth and thermal by the face where there is no calibration, a few pixels off.",
+)
 @click.option("--no-media", is_flag=True, help="Make shards alone, nothing for raters to see.")
 @click.option(
     "--blank-background", is_flag=True, help="Leave nothing but the subject's head in the crops."
@@ -60,6 +66,7 @@ def preprocess(
     jobs: int,
     alignment: str,
     subjects: tuple[str, ...],
+    approximate: bool,
     no_media: bool,
     blank_background: bool,
     landmarks: Path | None,
@@ -83,6 +90,7 @@ def preprocess(
             alignment=alignment,
             landmark_model=landmarks,
             landmark_points=landmark_points,
+            approximate=approximate,
             media=not no_media,
             blank_background=blank_background,
         ),

@@ -18,6 +18,8 @@ from mavfer.vision.registration import Registrar
 from mavfer.vision.validity import FrameFacts, judge_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mavfer.preprocess.timeline import Timeline
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from mavfer.study.session import Session
     from mavfer.study.video_reader import ColorFrame
     from mavfer.vision.alignment import Preset
+    from mavfer.vision.approximate import Placement
     from mavfer.vision.geometry import Calibration
 
 __all__ = ["QUALITY", "CropMaker", "Crops", "Measures", "Near"]
@@ -108,6 +111,8 @@ class CropMaker:
         calibration: Calibration | None,
         timeline: Timeline,
         file: Any,
+        *,
+        placements: Mapping[StreamName, Placement],
     ) -> None:
         """Prepares the cameras.
 
@@ -117,6 +122,7 @@ class CropMaker:
             calibration: The rig's cameras; None for color alone.
             timeline: Which depth and thermal frame goes with which color frame.
             file: The session's open streams.h5.
+            placements: Where streams lie approximately, where there is no calibration.
         """
         width, height = session.size
         self._shape = preset.crop_shape(height, width)
@@ -126,6 +132,7 @@ class CropMaker:
         # Looking a dataset up by its name costs as much as reading a small frame.
         self._frames = {stream: file[f"{stream}/frames"] for stream in timeline.pairings}
         self._registrar = Registrar(calibration, self._shape) if calibration else None
+        self._placements = placements
         self._camera = calibration.color if calibration else _assumed_camera(width, height)
         streams = session.document["streams"]
         self._mm_per_count = streams.get("depth", {}).get("depth_mm_per_count", 1.0)
@@ -174,25 +181,32 @@ class CropMaker:
         self, index: int, near: Near | None
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
         """Depth crop and mask; zeros where no frame goes with the color frame."""
-        if "depth" not in self._timeline.pairings or self._registrar is None:
+        if "depth" not in self._timeline.pairings:
             return None, None
         counts = self._paired("depth", index)
         if near is None or counts is None:
             return self._nothing()
         matrix = self._matrix_at("depth", index, near)
-        return self._registrar.depth(counts, self._mm_per_count, matrix)
+        if self._registrar is not None:
+            return self._registrar.depth(counts, self._mm_per_count, matrix)
+        crop, mask = self._placements["depth"].crop(counts, matrix, self._shape)
+        return np.rint(crop * self._mm_per_count).astype(np.uint16), mask
 
     def _thermal(
         self, index: int, depth: NDArray[np.uint16] | None, near: Near | None
     ) -> tuple[NDArray[np.uint16] | None, NDArray[np.uint8] | None]:
         """Thermal crop and mask; zeros where no frame goes with the color frame."""
-        if "thermal" not in self._timeline.pairings or self._registrar is None:
+        if "thermal" not in self._timeline.pairings:
             return None, None
         counts = self._paired("thermal", index)
-        if near is None or counts is None or depth is None:
+        if near is None or counts is None:
             return self._nothing()
         matrix = self._matrix_at("thermal", index, near)
         centikelvin = counts if self._centikelvin is None else self._centikelvin[counts]
+        if self._registrar is None:
+            return self._placements["thermal"].crop(centikelvin, matrix, self._shape)
+        if depth is None:
+            return self._nothing()
         return self._registrar.thermal(centikelvin, depth, matrix)
 
     def _matrix_at(self, stream: StreamName, index: int, near: Near) -> NDArray[np.float64]:
@@ -231,7 +245,7 @@ class CropMaker:
     ) -> tuple[float, float, float]:
         """Yaw, pitch, roll: from depth where there is depth, from the picture elsewhere."""
         pose = None
-        if depth is not None and depth.any():
+        if self._registrar is not None and depth is not None and depth.any():
             pose = head_pose(lift_from_crop(landmarks, depth, self._camera, matrix))
         pose = pose or picture_pose(landmarks, self._camera)
         return (pose.yaw, pose.pitch, pose.roll) if pose else (np.nan, np.nan, np.nan)
@@ -252,6 +266,7 @@ class CropMaker:
                 depth_coverage=quality.depth_coverage,
                 thermal=self._state("thermal", index),
                 thermal_coverage=quality.thermal_coverage,
+                is_approximate=bool(self._placements),
             )
         )
         return {"valid": int(valid), "reason": int(reason)}

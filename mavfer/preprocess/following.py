@@ -17,6 +17,7 @@ from mavfer.preprocess.hiding import Hider
 from mavfer.preprocess.people_depth import depth_of_faces
 from mavfer.preprocess.segments import SEGMENT_FRAMES
 from mavfer.preprocess.watching import Sightings, Watch
+from mavfer.vision.landmarks import LANDMARKS
 from mavfer.vision.subject import choose_subject
 
 if TYPE_CHECKING:
@@ -73,11 +74,23 @@ class Follower:
         depth: DepthSource | None,
         frames: int,
         reached: Callable[[int], None],
+        place: Callable[[NDArray[np.float32]], None] | None = None,
     ) -> None:
-        """Prepares; `make_finisher` makes a finisher that takes up what `steps` hold."""
+        """Prepares.
+
+        Args:
+            inputs: What the session is made from.
+            steps: Where what is finished is kept.
+            make_finisher: Makes a finisher that takes up what `steps` hold.
+            depth: The session's depth frames, where they can be placed by a calibration.
+            frames: Color frames of the session.
+            reached: Called with the number of frames that have been watched by then.
+            place: Called with the subject's landmarks (T, 68, 2) before any frame is finished,
+                where streams are placed by them.
+        """
         self._inputs, self._session, self._steps = inputs, inputs.session, steps
         self._make_finisher, self._depth, self._frames = make_finisher, depth, frames
-        self._reached = reached
+        self._reached, self._place = reached, place
         self._saved = 0
         self._watch = Watch(inputs.model, frames)
 
@@ -113,7 +126,8 @@ class Follower:
         Returns the finisher where it got anywhere; None where somebody else was there.
         """
         watch = self._watch
-        finisher = None if self._is_company() else self._make_finisher(self._hider([]))
+        must_wait = self._place is not None or self._is_company()
+        finisher = None if must_wait else self._make_finisher(self._hider([]))
         first = watch.watched if finisher is None else min(watch.watched, finisher.done)
         if first == self._frames:
             return finisher
@@ -160,6 +174,8 @@ class Follower:
         """A finisher that hides the others; what was finished for somebody else is thrown away."""
         if finisher is not None and not choice.others:
             return finisher
+        if self._place is not None:
+            self._place(self._landmarks(choice))
         hider = self._hider(self._others(choice))
         finisher = self._make_finisher(hider)
         rows = self._watch.sightings.rows
@@ -168,6 +184,14 @@ class Follower:
             return finisher
         self._steps.forget_all(SEGMENT)
         return self._make_finisher(hider)
+
+    def _landmarks(self, choice: SubjectChoice) -> NDArray[np.float32]:
+        """The subject's landmarks (T, 68, 2), NaN where color shows nothing."""
+        landmarks = np.full((self._frames, LANDMARKS, 2), np.nan, np.float32)
+        rows = self._watch.sightings.rows
+        chosen = rows[np.isin(rows["track"], choice.subject)]
+        landmarks[chosen["frame"]] = chosen["landmarks"]
+        return landmarks
 
     def _hider(self, others: list[NDArray[np.float32]]) -> Hider:
         return Hider(others, blank_background=self._inputs.options.blank_background)

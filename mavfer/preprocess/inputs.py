@@ -39,6 +39,8 @@ class Options:
     """Compression of the shards."""
     landmark_points: ModelKind | None = None
     """The landmark model with 68 points or that with 5; None: what is named, and else 68."""
+    approximate: bool = False
+    """Place depth and thermal by the face where there is no calibration."""
     media: bool = True
     """Make what raters see; without, shards alone."""
     blank_background: bool = False
@@ -55,6 +57,7 @@ class Options:
         return {
             "alignment": find_preset(self.alignment).name,
             "profile": self.profile,
+            "approximate": self.approximate,
             "media": self.media,
             "blank_background": self.blank_background,
             "pipeline": PIPELINE,

@@ -16,6 +16,7 @@ from mavfer.preprocess.following import Follower
 from mavfer.preprocess.head_path import DepthSource, HeadPath
 from mavfer.preprocess.hiding import Hider
 from mavfer.preprocess.inputs import Inputs, Options, gather_inputs
+from mavfer.preprocess.placing import describe_placements, place_streams
 from mavfer.preprocess.segments import GROUP_FRAMES, groups_of, pictures_of
 from mavfer.preprocess.timeline import Timeline, align_times, require_synchronised
 from mavfer.preprocess.workspace import Workspace
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mavfer.preprocess.following import Following
+    from mavfer.streams import StreamName
     from mavfer.study.media_writer import MediaWriter
     from mavfer.study.study import Study
+    from mavfer.vision.approximate import Placement
 
 __all__ = ["PASSES", "SessionResult", "preprocess_session"]
 
@@ -123,6 +126,7 @@ class _Job:
         self.options = inputs.options
         self.preset = find_preset(self.options.alignment)
         self.calibration = self._calibration()
+        self.placements: dict[StreamName, Placement] = {}
         self.steps = Workspace(study.shards_folder / f".{self.session.name}.steps", inputs.sha256)
 
     def run(self) -> SessionResult:
@@ -160,7 +164,7 @@ class _Job:
         path.unlink(missing_ok=True)  # of an earlier run
 
     def _calibration(self) -> Calibration | None:
-        """The rig's cameras; None for color alone.
+        """The rig's cameras; None for color alone, and where streams are placed by the face.
 
         Raises:
             NotAligned: There is depth or thermal, and nothing says where the cameras stand.
@@ -168,9 +172,12 @@ class _Job:
         if len(self.session.streams) == 1:
             return None
         if self.inputs.calibration is None:
+            if self.options.approximate:
+                return None
             message = (
                 f"session {self.session.name}: has depth or thermal but names no calibration, so "
-                f"they cannot be placed. Calibrate the rig and name it in session.json"
+                f"they cannot be placed. Calibrate the rig and name it in session.json, or take a "
+                f"few pixels of error with --approx"
             )
             raise NotAligned(message)
         return Calibration.from_document(self.inputs.calibration)
@@ -183,7 +190,14 @@ class _Job:
         def finisher(hider: Hider) -> Finisher:
             return Finisher(
                 HeadPath(frames, depth),
-                CropMaker(self.session, self.preset, self.calibration, timeline, file),
+                CropMaker(
+                    self.session,
+                    self.preset,
+                    self.calibration,
+                    timeline,
+                    file,
+                    placements=self.placements,
+                ),
                 hider,
                 self.steps,
                 preset=self.preset,
@@ -193,6 +207,10 @@ class _Job:
                 reached=progress.finished,
             )
 
+        def place(landmarks: NDArray[np.float32]) -> None:
+            self.placements.update(place_streams(self.session, timeline, file, landmarks))
+
+        is_placed_by_face = self.calibration is None and bool(timeline.pairings)
         return Follower(
             self.inputs,
             self.steps,
@@ -200,6 +218,7 @@ class _Job:
             depth=depth,
             frames=frames,
             reached=progress.watched,
+            place=place if is_placed_by_face else None,
         )
 
     def _depth_source(self, timeline: Timeline, file: Any) -> DepthSource | None:
@@ -264,6 +283,7 @@ class _Job:
             configuration=inputs.options.to_document(),
             inputs=inputs.files,
             synchronisation=timeline.report,
+            placements=describe_placements(self.placements),
             tracks=following.tracks(),
             settings=document["settings"],
             calibration=inputs.calibration,
@@ -279,6 +299,12 @@ class _Job:
             notices.append(
                 f"{name}: no face in any of {frames} frames; all rows of its shard are invalid. "
                 f"Look at {self.study.media_path(name)}"
+            )
+        for stream, placement in self.placements.items():
+            notices.append(
+                f"{name}: {stream} is placed by the face, likely off by {placement.error_px:.1f} "
+                f"pixels ({placement.error_eye_percent:.0f} % of the eye distance); calibrate the "
+                f"rig for better"
             )
         for stream, pairing in timeline.pairings.items():
             missing = int((pairing.index < 0).sum())

@@ -35,6 +35,8 @@ class ShardHeader:
     """SHA-256 of every file read."""
     synchronisation: Mapping[str, Any] = field(default_factory=dict)
     """Clock fits and pairing of each stream."""
+    placements: Mapping[str, Any] = field(default_factory=dict)
+    """Where streams lie that have no calibration, by stream."""
     tracks: list[dict[str, Any]] = field(default_factory=list)
     """Stretches in which a face was followed."""
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class ShardHeader:
             "configuration": dict(self.configuration),
             "inputs": dict(self.inputs),
             "synchronisation": dict(self.synchronisation),
+            **({"placements": dict(self.placements)} if self.placements else {}),
             "tracks": self.tracks,
             "settings": dict(self.settings),
             "calibration": None if self.calibration is None else dict(self.calibration),

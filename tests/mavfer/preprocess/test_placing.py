@@ -1,0 +1,67 @@
+"""Sessions whose cameras nobody calibrated: refused, or placed by the face."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from mavfer.cli import run
+from mavfer.files import read_json, write_json
+from mavfer.preprocess import Options, preprocess_study
+from mavfer.study.shards import Shard
+from mavfer.study.study import Study
+
+SESSION = "P1-001"
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    root = tmp_path_factory.mktemp("placed") / "study"
+    record = [
+        *("record", str(root), "--subject", "P1", "--rig", "simulated", "--seconds", "2"),
+        *("--pace", "fast", "--seed", "5"),
+        *(word for rate in ("color=10", "depth=10", "thermal=9") for word in ("--rate", rate)),
+    ]
+    assert run(["init", str(root)]) == 0
+    assert run(record) == 0
+    assert preprocess_study(root, Options(media=False)).is_good
+    return Study.open(root)
+
+
+@pytest.fixture
+def uncalibrated(calibrated, tmp_path):
+    study = Study.open(shutil.copytree(calibrated.root, tmp_path / "study"))
+    path = study.session_folder(SESSION) / "session.json"
+    write_json(path, read_json(path) | {"calibration": None})
+    return study
+
+
+def test_without_a_calibration_depth_and_thermal_are_refused(uncalibrated, capsys):
+    code = run(["preprocess", str(uncalibrated.root)])
+    told = capsys.readouterr().err
+
+    assert code == 1
+    assert f"session {SESSION}: has depth or thermal but names no calibration" in told
+    assert "or take a few pixels of error with --approx" in told
+
+
+def test_on_demand_they_are_placed_by_the_face_and_say_so(uncalibrated, calibrated, capsys):
+    code = run(["preprocess", str(uncalibrated.root), "--approx", "--no-media"])
+    told = capsys.readouterr().err
+    shard, truth = (Shard(study.shard_path(SESSION)) for study in (uncalibrated, calibrated))
+    placements = shard.documents()["placements"]
+    rows = np.flatnonzero((shard.valid & 6 == 6) & (truth.valid & 6 == 6))
+    masks = shard.mask("depth", range(shard.frames))
+    depth = [s.read("depth", range(s.frames))[rows].astype(float) for s in (shard, truth)]
+    both = (depth[0] > 0) & (depth[1] > 0)
+
+    assert code == 0
+    assert f"{SESSION}: depth is placed by the face, likely off by" in told
+    assert (shard.valid[shard.valid > 0] & 16 == 16).all()
+    assert ((masks & 8 == 8) == (masks > 0)).all()
+    assert set(placements) == {"depth", "thermal"}
+    assert placements["depth"]["error_eye_percent"] < 25
+    assert len(rows) >= 15
+    assert np.median(np.abs(depth[0] - depth[1])[both]) < 12
