@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mavfer.errors import NotFound
+from mavfer.errors import InvalidArray, NotFound
 from mavfer.files import read_json, sha256_of_document, write_json
 from mavfer.schema import require_valid
 from mavfer.vision.geometry import Calibration
@@ -32,7 +32,11 @@ def read_calibration(study: Study, name: str | None, *, session: str) -> Calibra
         raise NotFound(message)
     document = read_json(path)
     require_valid(document, "calibration", path)
-    return Calibration.from_document(document)
+    try:
+        return Calibration.from_document(document)
+    except InvalidArray as error:
+        message = f"{path}: {error}"
+        raise InvalidArray(message) from error
 
 
 def write_calibration(study: Study, document: dict[str, Any]) -> str:
