@@ -44,6 +44,8 @@ _FACE: Final = 0.75
 
 _GROWTH: Final = 0.03
 """Of a box's width, each frame that the face was not seen."""
+_GROWING_FRAMES: Final = 10
+"""Frames after which a box grows no more by that, only by where the motion may have led."""
 _MOTION_FRAMES: Final = 5
 """Frames of sight from which the last motion is read."""
 _PERSISTENCE: Final = 0.95
@@ -96,7 +98,7 @@ class HeadOutline:
 
 
 def cover_track(
-    boxes: NDArray[np.floating[Any]], *, hold: int = 10, margin: float = 0.1
+    boxes: NDArray[np.floating[Any]], *, hold: int = 33, margin: float = 0.1
 ) -> NDArray[np.float64]:
     """Where a person's face must be hidden (T, 3), NaN where it need not be.
 
@@ -106,7 +108,8 @@ def cover_track(
 
     Args:
         boxes: (T, 3), x, y and width of the face in each frame of the session, NaN where not seen.
-        hold: Frames before the first and after the last sight.
+        hold: Frames before the first and after the last sight. The tracker looks for new people
+            every 30 frames, and may need some more to be sure.
         margin: Of the width, added everywhere: what a box may be beside the face.
 
     Raises:
@@ -119,9 +122,9 @@ def cover_track(
         return covered
     frames = np.arange(max(seen[0] - hold, 0), min(seen[-1] + hold + 1, len(boxes)))
     path = np.stack([np.interp(frames, seen, column) for column in boxes[seen].T], axis=1)
-    unseen = np.minimum(_frames_unseen(frames, seen), hold)
-    path[:, 2] *= 1 + margin + _GROWTH * unseen
-    path[:, 2] += _UNSTEADINESS * _speed(path, hold + _MOTION_FRAMES) * unseen
+    growing = np.minimum(_frames_unseen(frames, seen), _GROWING_FRAMES)
+    path[:, 2] *= 1 + margin + _GROWTH * growing
+    path[:, 2] += _UNSTEADINESS * _speed(path, hold + _MOTION_FRAMES) * growing
     _drift(path, frames - seen[-1], _last_motion(boxes, seen))
     _drift(path, seen[0] - frames, _last_motion(boxes, seen[::-1]))
     covered[frames] = path

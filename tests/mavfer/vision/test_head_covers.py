@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
 from mavfer.errors import InvalidArray
+from mavfer.vision.faces import FaceFinder, LandmarkReader
 from mavfer.vision.geometry import apply_matrix, rotation_from_euler
 from mavfer.vision.head_covers import (
     cover_track,
@@ -16,14 +17,17 @@ from mavfer.vision.head_covers import (
     head_outlines,
     project_box,
 )
+from mavfer.vision.landmark_model import find_landmark_model
 from mavfer.vision.landmarks import box_from_landmarks
 from mavfer.vision.mean_face import EYE_DISTANCE_MM, MEAN_FACE
+from mavfer.vision.people import PeopleTracker
 from recording.simulated.cameras import build_calibration
 from recording.simulated.motion import build_take
 from recording.simulated.subjects import build_subject
 from recording.simulated.truth import locate_landmarks
 
 sys.path.insert(0, str(Path(__file__).parent))
+import filming
 import scene
 
 SIZES = {"color": (1280, 720), "depth": (640, 480), "thermal": (320, 256)}
@@ -66,10 +70,10 @@ def sights(random, frames):
     return seen
 
 
-def share_covered(landmarks, boxes):
+def share_covered(landmarks, boxes, size=SIZES["color"]):
     """Of the frames with a face in the picture, those all of whose landmarks are in the cover."""
     middle = landmarks.mean(axis=1)
-    inside = ((middle > 0) & (middle < SIZES["color"])).all(axis=1)
+    inside = ((middle > 0) & (middle < size)).all(axis=1)
     return np.mean(
         [is_covered(*pair) for pair in zip(landmarks[inside], boxes[inside], strict=True)]
     )
@@ -108,6 +112,26 @@ def test_faces_are_covered_before_they_are_first_seen_and_after_they_are_last():
         shares.append(share_covered(landmarks[window][ends], cover_track(track)[ends]))
 
     assert np.mean(shares) >= 0.995
+
+
+@pytest.mark.parametrize("entry", [3, 12])
+def test_somebody_who_walks_in_is_covered_before_the_tracker_sees_them(entry):
+    model = find_landmark_model().path
+    tracker, reader = PeopleTracker(model), LandmarkReader(model)
+    own = reader.read(filming.portrait(), FaceFinder().find(filming.portrait())[0].box)
+    places = [filming.place(max(680 - 6 * (k - entry), 430), 190, scale=1.1) for k in range(45)]
+    boxes = np.full((len(places), 3), np.nan)
+    for frame, place in enumerate(places):
+        scene_now = [(place, True), (filming.place(170, 180), False)]
+        for face in tracker.update(filming.group(scene_now, frame)):
+            if face.observation.box.x > 300:
+                box = face.observation.box
+                boxes[frame] = box.x, box.y, box.width
+    landmarks = np.array([apply_matrix(place, own) for place in places])
+    first = int(np.flatnonzero(np.isfinite(boxes[:, 0]))[0])
+
+    assert first > entry + 12  # it is seen late, so this tests something
+    assert share_covered(landmarks, cover_track(boxes), size=(640, 360)) == 1
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(0, 12))
