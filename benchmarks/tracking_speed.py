@@ -253,8 +253,11 @@ def group_picture(people, pictures, places):
 
 
 def measure_switches(people, frames):
-    """How often a track went to another person, or two were on one; and tracks in all."""
-    switches = numbers = 0
+    """How often a track went to another person, or two were on one; tracks; share followed.
+
+    The share is of all people and frames, also of those hidden behind another.
+    """
+    switches = numbers = followed = shown = 0
     for places in walks(len(people), frames):
         tracker, last = PeopleTracker(MODEL), {}
         for frame in range(frames):
@@ -268,8 +271,9 @@ def measure_switches(people, frames):
             switches += len(on) - len(set(on.values()))
             switches += sum(last.get(track, person) != person for track, person in on.items())
             last |= on
+            followed, shown = followed + len(on), shown + len(people)
         numbers += len(last)
-    return switches, numbers
+    return switches, numbers, followed / shown
 
 
 def measure_clip(clip):
@@ -298,8 +302,9 @@ def main():
     false_tracks, films = measure_false_tracks(people[0], 3 if is_quick else 15)
     values |= {"false_tracks": false_tracks, "faceless_films": films}
     for count in (2, 3):
-        switches, tracks = measure_switches(people[:count], 15 if is_quick else 90)
-        values |= {f"switches_{count}_people": switches, f"tracks_{count}_people": tracks}
+        found = measure_switches(people[:count], 15 if is_quick else 90)
+        names = (f"{what}_{count}_people" for what in ("switches", "tracks", "followed_share"))
+        values |= dict(zip(names, found, strict=True))
     if clip:
         clip_ratios, clip_values = measure_clip(clip)
         ratios, values = ratios | clip_ratios, values | clip_values
