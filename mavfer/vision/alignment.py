@@ -224,6 +224,7 @@ def warp_color(
 
 def supersampling(matrix: NDArray[np.float64]) -> int:
     """How many times its size a crop is first made at, so that what it shrinks is averaged."""
-    shrink = 1 / np.sqrt(abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]))
+    (a, b), (c, d) = matrix[:, :2].tolist()
+    shrink = 1 / math.sqrt(abs(a * d - b * c))
     # Up to a quarter more is left to bilinear interpolation, which averages that much by itself.
-    return int(np.clip(np.ceil(shrink / 1.25), 1, _MAX_SUPERSAMPLING))
+    return min(max(math.ceil(shrink / 1.25), 1), _MAX_SUPERSAMPLING)

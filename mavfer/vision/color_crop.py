@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,10 +24,9 @@ _CHROMA_LEVELS: Final = {True: 255, False: 224}
 _GRAY: Final = 128
 _RED_BLUE: Final = {True: (0.2126, 0.0722), False: (0.299, 0.114)}
 """What red and blue count in the luma of BT.709 and of BT.601."""
-_FRAME_FROM_CHROMA: Final = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])
+_CHROMA_SHIFT: Final = np.array([[0, 0, 0.5], [0, 0, 0.5]])
 """A chroma sample stands for the middle of four pixels, as FFmpeg's converter makes and reads it
 where a file does not say otherwise."""
-_HALF_PIXEL: Final = np.array([[0, 0, 0.5], [0, 0, 0.5]])
 
 
 def crop_yuv420(
@@ -60,11 +60,17 @@ def crop_yuv420(
     """
     _require_planes(y, u, v)
     cv2: Any = require("cv2", "preprocess")
+    loops = _loops()
+    frame_from_crop = invert_matrix(matrix)
+    chroma_from_crop = 0.5 * (frame_from_crop - _CHROMA_SHIFT)
+    times = supersampling(matrix)
+    # Where the crop does not shrink the frame, chroma has no more pixels than half a crop.
+    spacing = 2.0 if times == 1 else 1 / supersampling(2 * matrix)
     colors = np.empty((3, *shape), np.uint8)
-    _loops().convert(
-        _warped(y, matrix, shape, _BLACK[is_full_range]),
-        _warped_chroma(u, matrix, shape),
-        _warped_chroma(v, matrix, shape),
+    loops.convert(
+        _warped(y, frame_from_crop, shape, 1 / times, _BLACK[is_full_range]),
+        _warped(u, chroma_from_crop, shape, spacing, _GRAY),
+        _warped(v, chroma_from_crop, shape, spacing, _GRAY),
         np.float32(_BLACK[is_full_range]),
         _gains(is_full_range, is_bt709),
         colors,
@@ -81,39 +87,31 @@ def _loops() -> Any:
     return color_kernels
 
 
-def _warped_chroma(
-    plane: NDArray[np.uint8], matrix: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """The crop of a plane of half the frame's size.
-
-    Where the crop does not shrink the frame, the plane has no more pixels than a crop of half the
-    size: that is made, and doubled.
-    """
-    of_chroma = (np.concatenate([matrix, [[0.0, 0, 1]]]) @ _FRAME_FROM_CHROMA)[:2]
-    if supersampling(matrix) > 1:
-        return _warped(plane, of_chroma, shape, _GRAY)
-    height, width = (-(-length // 2) for length in shape)
-    halved = _warped(plane, (of_chroma - _HALF_PIXEL) / 2, (height, width), _GRAY)
-    cv2: Any = require("cv2", "preprocess")
-    doubled: NDArray[np.uint8] = cv2.resize(
-        halved, (2 * width, 2 * height), interpolation=cv2.INTER_LINEAR
-    )
-    return doubled[: shape[0], : shape[1]]
-
-
 def _warped(
-    plane: NDArray[np.uint8], matrix: NDArray[np.float64], shape: tuple[int, int], border: int
+    plane: NDArray[np.uint8],
+    plane_from_crop: NDArray[np.float64],
+    shape: tuple[int, int],
+    spacing: float,
+    border: int,
 ) -> NDArray[np.uint8]:
-    """The crop of a plane; where it shrinks the plane, made at a multiple and averaged down."""
-    times = supersampling(matrix)
-    fine = times * matrix
-    fine[:, 2] += (times - 1) / 2
-    crop = np.empty((times * shape[0], times * shape[1]), np.uint8)
-    _loops().warp_plane(plane, invert_matrix(fine), border, crop)
-    if times > 1:
+    """The crop of a plane, from samples that are `spacing` pixels of the crop apart.
+
+    Below 1 they are averaged to the crop's size, at 2 the crop is doubled from them.
+    """
+    loops = _loops()
+    linear = spacing * plane_from_crop[:, :2]
+    first = plane_from_crop[:, 2] + (spacing - 1) / 2 * plane_from_crop[:, :2].sum(axis=1)
+    height, width = (math.ceil(length / spacing) for length in shape)
+    samples = np.empty((height, width), np.uint8)
+    loops.warp_plane(plane, np.column_stack([linear, first]), border, samples)
+    if spacing < 1:
         cv2: Any = require("cv2", "preprocess")
-        crop = cv2.resize(crop, shape[::-1], interpolation=cv2.INTER_AREA)
-    return crop
+        samples = cv2.resize(samples, shape[::-1], interpolation=cv2.INTER_AREA)
+    elif spacing > 1:
+        doubled = np.empty((2 * height, 2 * width), np.uint8)
+        loops.double_plane(samples, np.empty(width, np.uint16), doubled)
+        samples = doubled
+    return samples[: shape[0], : shape[1]]
 
 
 @lru_cache(maxsize=4)

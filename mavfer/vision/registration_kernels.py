@@ -318,6 +318,8 @@ def draw_surface(
     The two z-buffers, one for squares with a mended corner, and the mask come filled with 0; the
     mask is told of what is torn.
     """
+    if placed.shape[2] == 0:
+        return
     for row in range(placed.shape[1] - 1):
         b, d = _point(placed, row, 0), _point(placed, row + 1, 0)
         for column in range(placed.shape[2] - 1):
