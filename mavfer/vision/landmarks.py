@@ -18,7 +18,15 @@ from mavfer.vision.mean_face import MEAN_FACE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FIVE_POINTS", "LANDMARKS", "Box", "box_from_landmarks", "is_found", "known_points"]
+__all__ = [
+    "FIVE_POINTS",
+    "LANDMARKS",
+    "Box",
+    "box_from_landmarks",
+    "complete_landmarks",
+    "is_found",
+    "known_points",
+]
 
 LANDMARKS: Final = 68
 FIVE_POINTS: Final = (45, 42, 36, 39, 33)
@@ -61,16 +69,20 @@ def is_found(landmarks: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(known_points(landmarks)[..., list(FIVE_POINTS)].all(axis=-1))
 
 
-def box_from_landmarks(landmarks: NDArray[Any]) -> Box:
-    """The box that the detector would draw around landmarks (68, 2).
-
-    Where points are unknown, the mean face brought onto the known ones stands for them.
-    """
-    is_known = known_points(landmarks)
+def complete_landmarks(landmarks: NDArray[Any]) -> NDArray[np.float64]:
+    """Landmarks (68, 2) of a face, the unknown ones where the mean face has them."""
     points = landmarks.astype(np.float64)
+    is_known = known_points(points)
     if not is_known.all():
         flat = MEAN_FACE[:, :2]
-        points = apply_matrix(estimate_similarity(flat[is_known], points[is_known]), flat)
+        matrix = estimate_similarity(flat[is_known], points[is_known])
+        points[~is_known] = apply_matrix(matrix, flat[~is_known])
+    return points
+
+
+def box_from_landmarks(landmarks: NDArray[Any]) -> Box:
+    """The box that the detector would draw around landmarks (68, 2), of which some may be NaN."""
+    points = complete_landmarks(landmarks)
     centre = points.mean(axis=0)
     radius = float(np.sqrt(((points - centre) ** 2).sum(axis=1).mean()))
     x, y = centre + _CENTRE_OFFSET * radius

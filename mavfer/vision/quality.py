@@ -9,6 +9,7 @@ import numpy as np
 
 from mavfer.errors import require
 from mavfer.vision.geometry import apply_matrix, invert_matrix
+from mavfer.vision.landmarks import complete_landmarks, is_found
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,17 +49,17 @@ def measure_crop(
     depth_crop: NDArray[np.uint16] | None = None,
     thermal_crop: NDArray[np.uint16] | None = None,
 ) -> CropQuality:
-    """Measures of the crops of one frame; all NaN where the landmarks are NaN.
+    """Measures of the crops of one frame; all NaN where there is no face.
 
     Args:
         color_crop: uint8 (H, W, 3) RGB.
-        landmarks: (68, 2) pixels of the color frame.
+        landmarks: (68, 2) pixels of the color frame; NaN at points that the model does not know.
         crop_matrix: (2, 3) from the frame's pixels to the crop's.
         frame_shape: Height and width of the color frame.
         depth_crop: uint16 (H, W), 0 = none.
         thermal_crop: uint16 (H, W), 0 = none.
     """
-    if not (np.isfinite(landmarks).all() and np.isfinite(crop_matrix).all()):
+    if not (is_found(landmarks) and np.isfinite(crop_matrix).all()):
         return CropQuality(*(np.nan,) * 6)
     cv2: Any = require("cv2", "preprocess")
     hull = face_hull(landmarks, crop_matrix, color_crop.shape[:2])
@@ -85,7 +86,7 @@ def face_hull(
 ) -> NDArray[np.bool_]:
     """The face in a crop, brows to chin: the convex hull of the landmarks, bool (H, W)."""
     cv2: Any = require("cv2", "preprocess")
-    points = apply_matrix(crop_matrix, landmarks.astype(np.float64))
+    points = apply_matrix(crop_matrix, complete_landmarks(landmarks))
     outline = cv2.convexHull(np.rint(points).astype(np.int32))
     mask = np.zeros(shape[:2], np.uint8)
     cv2.fillConvexPoly(mask, outline, 1)

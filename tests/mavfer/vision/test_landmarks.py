@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mavfer.vision.geometry import apply_matrix
-from mavfer.vision.landmarks import FIVE_POINTS, Box, box_from_landmarks, is_found, known_points
+from mavfer.vision.landmarks import (
+    FIVE_POINTS,
+    Box,
+    box_from_landmarks,
+    complete_landmarks,
+    is_found,
+    known_points,
+)
 from mavfer.vision.mean_face import MEAN_FACE
 
 FACE = MEAN_FACE[:, :2] * 60 + 200
@@ -40,6 +47,13 @@ def test_five_points_have_the_box_of_all(angle, scale, shift):
 
     assert whole.distance(few) < 1e-6
     assert few.width == pytest.approx(whole.width)
+
+
+def test_the_mean_face_stands_for_unknown_points():
+    completed = complete_landmarks(only_five(FACE))
+
+    np.testing.assert_allclose(completed, FACE, atol=1e-9)
+    np.testing.assert_array_equal(complete_landmarks(FACE), FACE)
 
 
 def test_a_box_is_brought_to_a_square_behind_a_margin():

@@ -4,6 +4,7 @@ import pytest
 from skimage import data
 
 from mavfer.vision.alignment import PRESETS, crop_matrix, warp_color
+from mavfer.vision.landmarks import FIVE_POINTS
 from mavfer.vision.mean_face import MEAN_FACE
 from mavfer.vision.quality import face_hull, measure_crop
 
@@ -61,6 +62,14 @@ def test_coverage_counts_the_face_alone(portrait, landmarks, kept, share):
 def test_a_face_beyond_the_rim_is_partly_inside(portrait, landmarks):
     assert measure(portrait, landmarks).inside == 1
     assert measure(portrait, landmarks - [226, 0]).inside == pytest.approx(0.5, abs=0.03)
+
+
+def test_five_points_measure_the_same_face(portrait, landmarks):
+    few = np.full_like(landmarks, np.nan)
+    few[list(FIVE_POINTS)] = landmarks[list(FIVE_POINTS)]
+    all_points, five = (vars(measure(portrait, points)) for points in (landmarks, few))
+
+    assert five == pytest.approx(all_points, nan_ok=True, rel=1e-6)
 
 
 def test_no_face_has_no_measures(portrait):
