@@ -223,19 +223,22 @@ def _draw_triangle(
         return
     top, bottom, left, right = _box(a, b, c, c, nearest)
     is_torn = max(a[2], b[2], c[2]) > jump * back
+    over = _ONE / area
+    s_x, s_y = (b[1] - c[1]) * over, (c[0] - b[0]) * over
+    t_x, t_y = (c[1] - a[1]) * over, (a[0] - c[0]) * over
     for row in range(top, bottom + 1):
-        y = np.float32(row)
+        x, y = np.float32(left), np.float32(row)
+        s = (x - c[0]) * s_x + (y - c[1]) * s_y
+        t = (x - c[0]) * t_x + (y - c[1]) * t_y
         for column in range(left, right + 1):
-            x = np.float32(column)
-            s = ((b[0] - x) * (c[1] - y) - (b[1] - y) * (c[0] - x)) / area
-            t = ((c[0] - x) * (a[1] - y) - (c[1] - y) * (a[0] - x)) / area
-            if min(s, t, _ONE - s - t) < _ON_EDGE:
-                continue
+            is_inside = min(s, t, _ONE - s - t) >= _ON_EDGE
             if is_torn:
-                mask[row, column] = OCCLUDED
+                mask[row, column] |= OCCLUDED if is_inside else np.uint8(0)
             else:
-                inverse = s * a[2] + t * b[2] + (_ONE - s - t) * c[2]
+                inverse = c[2] + s * (a[2] - c[2]) + t * (b[2] - c[2])
+                inverse = inverse if is_inside else _ZERO
                 nearest[row, column] = max(nearest[row, column], inverse)
+            s, t = s + s_x, t + t_x
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
