@@ -14,6 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +30,7 @@ import dlib
 import h5py
 import numpy as np
 
+from mavfer.files import read_json
 from mavfer.preprocess import Options
 from mavfer.preprocess.session_job import preprocess_session
 from mavfer.preprocess.timeline import align_times
@@ -41,6 +45,16 @@ from recording.recorder import record_take
 from recording.simulated import SimulatedRig
 
 SHAPE = (224, 224)
+ALONE = """
+import resource, sys
+from pathlib import Path
+from mavfer.files import read_json
+from mavfer.preprocess import Options
+from mavfer.preprocess.session_job import preprocess_session
+from mavfer.study.study import Study
+preprocess_session(Study.open(Path(sys.argv[1])), sys.argv[2], Options(), lambda count: None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
 SIZES = {"color": (1280, 720), "depth": (848, 480), "thermal": (640, 512)}
 
 
@@ -75,6 +89,33 @@ def decoding(study, name):
         for _ in container.decode(video=0):
             pass
     return read - begun, time.process_time() - read
+
+
+def peak_mb(study, session):
+    """Most memory of a process that preprocesses the session anew."""
+    for path in (study.shard_path(session), study.media_path(session)):
+        path.unlink(missing_ok=True)
+    words = [sys.executable, "-c", ALONE, str(study.root), session]
+    return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def wall_seconds(study, session, jobs, copies=4):
+    """Seconds until as many copies of the session are preprocessed, so many at a time."""
+    with tempfile.TemporaryDirectory() as folder:
+        crowd = Study.create(Path(folder) / "study")
+        shutil.copytree(study.root / "calibration", crowd.root / "calibration", dirs_exist_ok=True)
+        for number in range(1, copies + 1):
+            name = f"S01-{number:03d}"
+            target = crowd.session_folder(name)
+            shutil.copytree(study.session_folder(session), target)
+            document = read_json(target / "session.json") | {"session": name}
+            (target / "session.json").write_text(json.dumps(document))
+            with h5py.File(target / "streams.h5", "r+") as file:
+                file.attrs["session"] = name
+        begun = time.monotonic()
+        words = [sys.executable, "-m", "mavfer", "preprocess", str(crowd.root), "-j", str(jobs)]
+        subprocess.run(words, check=True, capture_output=True)
+        return time.monotonic() - begun
 
 
 class Plain:
@@ -181,6 +222,8 @@ def main():
                 times.append(1000 * seconds / frames)
         plain_bytes = (Path(folder) / "plain.h5").stat().st_size / plain_frames
         shard_bytes = study.shard_path(session).stat().st_size / frames
+        memory_mb = [peak_mb(study, name) for name in (short, session)]
+        one, two = (0.0, 0.0) if is_quick else (wall_seconds(study, session, n) for n in (1, 2))
     values = {
         "frames": frames,
         "ours_ms_per_frame": min(shard_ms),
@@ -189,6 +232,9 @@ def main():
         "decoding_over_bare_pyav": min(read_ms) / min(bare_ms),
         "decoding_ms_per_frame": min(read_ms),
         "start_and_first_30_frames_cpu_seconds": start_seconds,
+        "peak_mb_one_second": memory_mb[0],
+        "peak_mb_whole_session": memory_mb[1],
+        **({} if is_quick else {"two_workers_over_one": one / two}),
         "shard_bytes_per_frame": shard_bytes,
         "plain_bytes_per_frame": plain_bytes,
     }

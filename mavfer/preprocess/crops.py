@@ -155,10 +155,11 @@ class CropMaker:
         quality = measure_crop(
             color, near.landmarks, matrix, self._frame_shape, depth_crop=depth, thermal_crop=thermal
         )
+        pose = self._pose(near.landmarks, depth, matrix)
         measures = Measures(
-            pose=self._pose(near.landmarks, depth, matrix),
+            pose=pose,
             quality=_quality_row(quality, row),
-            **self._judged(quality, row, index),
+            **self._judged(quality, row, index, yaw_degrees=pose[0]),
         )
         return Crops(color, depth, thermal, depth_mask, thermal_mask, measures)
 
@@ -250,7 +251,9 @@ class CropMaker:
         pose = pose or picture_pose(landmarks, self._camera)
         return (pose.yaw, pose.pitch, pose.roll) if pose else (np.nan, np.nan, np.nan)
 
-    def _judged(self, quality: CropQuality, row: NDArray[Any], index: int) -> dict[str, int]:
+    def _judged(
+        self, quality: CropQuality, row: NDArray[Any], index: int, *, yaw_degrees: float
+    ) -> dict[str, int]:
         """What of the frame can be used, and why not the rest."""
         source: Literal["color", "depth", "none"] = "none"
         if is_found(row["raw"]):
@@ -266,6 +269,7 @@ class CropMaker:
                 depth_coverage=quality.depth_coverage,
                 thermal=self._state("thermal", index),
                 thermal_coverage=quality.thermal_coverage,
+                yaw_degrees=yaw_degrees,
                 is_approximate=bool(self._placements),
             )
         )

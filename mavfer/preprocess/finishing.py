@@ -179,6 +179,7 @@ class Finisher:
         arrays["landmarks"] = self.columns.landmarks[first:stop]
         arrays["crop_matrix"] = self.columns.crop_matrix[first:stop]
         arrays["color_tags"] = np.array(self._color_tags)
+        arrays["knows_everybody"] = np.array(self._hider.knows_everybody)
         arrays |= self.path.state(self._saved_path)
         self._keep_columns(arrays, first, stop)
         self._steps.save(SEGMENT, first // SEGMENT_FRAMES, arrays)
@@ -195,6 +196,8 @@ class Finisher:
         path = []
         while (arrays := self._steps.load(SEGMENT, self.done // SEGMENT_FRAMES)) is not None:
             first, stop = self.done, min(self.done + SEGMENT_FRAMES, self.frames)
+            if not self._is_hidden_well(arrays, stop):
+                break
             self.columns.landmarks[first:stop] = arrays["landmarks"]
             self.columns.crop_matrix[first:stop] = arrays["crop_matrix"]
             self._keep_columns(arrays, first, stop)
@@ -207,6 +210,11 @@ class Finisher:
             self._saved_path = self.path.stepped
             self._color_tags = tuple(last["color_tags"].tolist())
             self._reached(self.done)
+
+    def _is_hidden_well(self, arrays: dict[str, NDArray[Any]], stop: int) -> bool:
+        """False for a stretch up to `stop` in which somebody must be hidden who was not known."""
+        first_hidden = self._hider.first_hidden
+        return bool(arrays["knows_everybody"]) or first_hidden is None or stop <= first_hidden
 
     @property
     def color_tags(self) -> tuple[int, int, int]:

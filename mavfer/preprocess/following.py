@@ -127,7 +127,7 @@ class Follower:
         """
         watch = self._watch
         must_wait = self._place is not None or self._is_company()
-        finisher = None if must_wait else self._make_finisher(self._hider([]))
+        finisher = None if must_wait else self._make_finisher(self._hider(None))
         first = watch.watched if finisher is None else min(watch.watched, finisher.done)
         if first == self._frames:
             return finisher
@@ -193,7 +193,7 @@ class Follower:
         landmarks[chosen["frame"]] = chosen["landmarks"]
         return landmarks
 
-    def _hider(self, others: list[NDArray[np.float32]]) -> Hider:
+    def _hider(self, others: list[NDArray[np.float32]] | None) -> Hider:
         return Hider(others, blank_background=self._inputs.options.blank_background)
 
     def _others(self, choice: SubjectChoice) -> list[NDArray[np.float32]]:

@@ -26,17 +26,25 @@ class Hider:
     """Hides the heads of others in whatever leaves the session's folder."""
 
     def __init__(
-        self, others: Sequence[NDArray[np.float32]] = (), *, blank_background: bool = False
+        self, others: Sequence[NDArray[np.float32]] | None, *, blank_background: bool = False
     ) -> None:
         """Finds out where others must be hidden, also shortly before and after they are seen.
 
         Args:
             others: For each track of somebody else x, y and width of the face (T, 3), NaN where it
-                was not seen.
+                was not seen; None where nobody has been seen so far, but the session goes on.
             blank_background: Leave nothing but the subject's head in the crops.
         """
-        self._covers = [cover_track(boxes) for boxes in others]
+        self.knows_everybody = others is not None
+        """False where somebody may still come in."""
+        self._covers = [cover_track(boxes) for boxes in others or ()]
         self._is_blanking = blank_background
+
+    @property
+    def first_hidden(self) -> int | None:
+        """The first frame in which somebody must be hidden; None where there is none."""
+        hidden = [np.flatnonzero(np.isfinite(cover).all(axis=1)) for cover in self._covers]
+        return min((int(frames[0]) for frames in hidden if len(frames)), default=None)
 
     def on_frame(self, frame: ColorFrame, near: Near) -> ColorFrame | NDArray[np.uint8]:
         """The frame as raters may see it."""
