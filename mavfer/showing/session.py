@@ -55,12 +55,14 @@ _LEAST_SHARE: Final = 0.003
 _COVERAGE: Final = ("covers too little of the face", DOUBT)
 _MISSING: Final = ("no frame in time", "#9aa5b1")
 _NO_FACE: Final = ("no face found", INK)
+_IN_DOUBT: Final = ("landmarks in doubt", "#8f2d56")
 _PROBLEMS: Final = {
     None: ("not valid", "#c3cad2"),
     Reason.NO_FACE: _NO_FACE,
     Reason.LOST: _NO_FACE,
     Reason.OUTSIDE_IMAGE: _COVERAGE,
-    Reason.LOW_AGREEMENT: ("landmarks in doubt", "#8f2d56"),
+    Reason.LOW_AGREEMENT: _IN_DOUBT,
+    Reason.TURNED_AWAY: _IN_DOUBT,
     Reason.NO_DEPTH: _MISSING,
     Reason.SPARSE_DEPTH: _COVERAGE,
     Reason.NO_THERMAL: _MISSING,

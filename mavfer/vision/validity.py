@@ -5,6 +5,7 @@ The numbers are part of the shard's format: new ones may follow, none changes it
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final, Literal
@@ -13,6 +14,7 @@ import numpy as np
 
 __all__ = [
     "MAX_AGREEMENT",
+    "MAX_YAW_DEGREES",
     "MIN_COVERAGE",
     "MIN_INSIDE",
     "FrameFacts",
@@ -25,8 +27,11 @@ MIN_INSIDE: Final = 0.8
 """Least share of the face inside the color frame."""
 MIN_COVERAGE: Final = 0.5
 """Least share of the face that depth or thermal covers."""
-MAX_AGREEMENT: Final = 6.0
+MAX_AGREEMENT: Final = 5.0
 """Most distance of tracker and landmarks in % of the eye distance."""
+MAX_YAW_DEGREES: Final = 32.0
+"""Most that a head seen in color is turned aside. Measured yaw lags behind: heads turned by 40
+degrees and more read 28 to 43, and their landmarks are off."""
 
 
 class Valid(IntFlag):
@@ -45,7 +50,10 @@ class Valid(IntFlag):
 
 
 class Reason(IntEnum):
-    """Why a frame is not fully valid; of several reasons the first of this list."""
+    """Why a frame is not fully valid; of several reasons the first of this list.
+
+    The list is in the order of what is looked at, the numbers in the order in which they came.
+    """
 
     NONE = 0
     """Nothing is missing."""
@@ -57,6 +65,8 @@ class Reason(IntEnum):
     """More than a fifth of the face is beyond the color frame's rim."""
     LOW_AGREEMENT = 4
     """Landmarks and the picture's motion disagree: the landmarks may be off."""
+    TURNED_AWAY = 11
+    """The head is turned so far aside that landmarks of the far side cannot be trusted."""
     NO_DEPTH = 5
     """No usable depth frame near enough in time."""
     SPARSE_DEPTH = 6
@@ -90,18 +100,26 @@ class FrameFacts:
     thermal_coverage: float
     """Share of the face with temperatures."""
     is_approximate: bool = False
+    yaw_degrees: float = math.nan
+    """How far the head is turned aside, either sign; NaN where unknown."""
+
+    @property
+    def is_turned_away(self) -> bool:
+        """True where landmarks seen in color cannot be trusted; carried ones follow the head."""
+        return self.source == "color" and abs(self.yaw_degrees) > MAX_YAW_DEGREES
 
 
 def judge_frame(facts: FrameFacts) -> tuple[Valid, Reason]:
     """What of a frame can be used, and the first reason why something cannot.
 
-    The limits (four fifths of the face inside the frame, half of it covered, 6 % of the eye
-    distance) are ours.
+    The limits (four fifths of the face inside the frame, half of it covered, 5 % of the eye
+    distance, 32 degrees) are ours; docs/quality.md has the measurements behind them.
     """
     if facts.source == "none":
         return Valid(0), Reason.LOST if facts.is_head_lost else Reason.NO_FACE
     valid = Valid(0)
-    if facts.inside >= MIN_INSIDE and not facts.agreement > MAX_AGREEMENT:
+    is_on_face = not (facts.agreement > MAX_AGREEMENT or facts.is_turned_away)
+    if facts.inside >= MIN_INSIDE and is_on_face:
         valid |= Valid.COLOR
     if facts.depth == "there" and facts.depth_coverage >= MIN_COVERAGE:
         valid |= Valid.DEPTH
@@ -119,6 +137,7 @@ def _first_reason(facts: FrameFacts) -> Reason:
     holds = {
         Reason.OUTSIDE_IMAGE: not facts.inside >= MIN_INSIDE,
         Reason.LOW_AGREEMENT: bool(np.greater(facts.agreement, MAX_AGREEMENT)),
+        Reason.TURNED_AWAY: facts.is_turned_away,
         Reason.NO_DEPTH: facts.depth == "missing",
         Reason.SPARSE_DEPTH: facts.depth == "there" and not facts.depth_coverage >= MIN_COVERAGE,
         Reason.NO_THERMAL: facts.thermal == "missing",

@@ -54,6 +54,7 @@ TROUBLES: Final[Mapping[str, Trouble]] = {
     "doubtful": Trouble(
         "doubtful landmarks", 3.0, "landmarks may be off: see whether the crop sits on the face"
     ),
+    "turned": Trouble("turned away", 3.0, "the head is turned so far that landmarks are off"),
     "several": Trouble("several faces", 2.0, "several faces: see that the right one was followed"),
     "no_depth": Trouble("no depth", 2.0, "no depth frame near enough in time"),
     "sparse_depth": Trouble("sparse depth", 2.0, "depth covers less than half of the face"),
@@ -97,7 +98,8 @@ def troubled_frames(facts: SessionFacts) -> dict[str, NDArray[np.bool_]]:
         "no_face": facts.reason == Reason.NO_FACE,
         "lost": facts.reason == Reason.LOST,
         "outside": off & (facts.reason == Reason.OUTSIDE_IMAGE),
-        "doubtful": off & (facts.reason != Reason.OUTSIDE_IMAGE),
+        "doubtful": off & ~np.isin(facts.reason, (Reason.OUTSIDE_IMAGE, Reason.TURNED_AWAY)),
+        "turned": off & (facts.reason == Reason.TURNED_AWAY),
         "several": facts.n_faces > 1,
     }
     for stream in facts.gaps_ms:

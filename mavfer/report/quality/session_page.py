@@ -122,7 +122,7 @@ class _Page:
 
     def _numbers(self) -> str:
         facts = self.facts
-        without = float((~facts.is_usable).mean())
+        without = (self._troubles["no_face"] | self._troubles["lost"]).mean()
         gaps = {
             f"farthest {stream} pair": f"{np.nanmax(np.abs(gap_ms)):.0f} ms"
             for stream, gap_ms in facts.gaps_ms.items()

@@ -82,7 +82,9 @@ def _rows(facts: SessionFacts, troubles: Mapping[str, NDArray[np.bool_]]) -> lis
         ("state-found", "seen in color", is_found),
         ("state-carried", "carried by depth", troubles["carried"]),
     ]
-    rows = [_Row("face", face + _states(troubles, ("no_face", "lost", "outside", "doubtful")))]
+    rows = [
+        _Row("face", face + _states(troubles, ("no_face", "lost", "outside", "doubtful", "turned")))
+    ]
     for stream in facts.gaps_ms:
         names = [f"no_{stream}", f"sparse_{stream}", *(["shutter"] * (stream == "thermal"))]
         usable = [("state-usable", "usable", facts.is_valid(stream))]
@@ -98,6 +100,7 @@ def _states(
 ) -> list[tuple[str, str, NDArray[np.bool_]]]:
     styles = {"no": "state-none", "sparse": "state-sparse", "shutter": "state-shutter"}
     styles |= {"lost": "state-lost", "outside": "state-sparse", "doubtful": "state-doubt"}
+    styles |= {"turned": "state-turned"}
     styles |= {"several": "state-several"}
     return [
         (styles.get(name) or styles[name.split("_")[0]], TROUBLES[name].name, troubles[name])

@@ -53,6 +53,7 @@ SPOILS = {
         "reason": Reason.LOW_AGREEMENT,
         "agreement": np.full(FRAMES, 9.0),
     },
+    "turned": {"valid": ALL & ~Valid.COLOR, "reason": Reason.TURNED_AWAY},
     "several": {"n_faces": 2},
     "sparse_depth": {"valid": ALL & ~Valid.DEPTH, "depth_coverage": np.full(FRAMES, 0.2)},
     "no_thermal": {"valid": ALL & ~Valid.THERMAL, "thermal_frame": -1},

@@ -71,6 +71,11 @@ def test_a_good_session_says_so(written):
     assert "Nothing stands out" in page_of(written, "S01-001")
 
 
+def test_a_face_that_is_cut_off_is_no_missing_face(written):
+    assert "<b>0.0 %</b><span>without a face</span>" in page_of(written, "S02-001")
+    assert "<b>33.3 %</b><span>without a face</span>" in page_of(written, "S01-002")
+
+
 def test_times_lead_into_the_media_where_there_is_one(troubled):
     media = troubled.media_path("S01-002")
     without = page_of(troubled, "S01-002")
