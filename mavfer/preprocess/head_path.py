@@ -10,9 +10,7 @@ import numpy as np
 from mavfer.errors import NotAligned
 from mavfer.study.streams_file import read_frame
 from mavfer.vision.carrying import HeadCarrier, HeadModel, carry_landmarks, head_region
-from mavfer.vision.geometry import apply_matrix, estimate_similarity
-from mavfer.vision.landmarks import is_found, known_points
-from mavfer.vision.mean_face import MEAN_FACE
+from mavfer.vision.landmarks import complete_landmarks, is_found, known_points
 from mavfer.vision.pose import lift_landmarks
 from mavfer.vision.smoothing import REACH, smooth_landmarks
 
@@ -207,7 +205,7 @@ class _Carrier:
         if counts is None:
             return
         points_mm = lift_landmarks(
-            _completed(landmarks), counts, depth.mm_per_count, cameras.depth, cameras.color
+            complete_landmarks(landmarks), counts, depth.mm_per_count, cameras.depth, cameras.color
         )
         if not np.isfinite(points_mm).all():
             self._lit = None
@@ -220,14 +218,3 @@ class _Carrier:
             return
         self._carrier, self._points_mm = HeadCarrier(model, cameras.depth), points_mm
         self.has_learnt = True
-
-
-def _completed(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Landmarks (68, 2) with those that the model does not know where the mean face has them."""
-    completed = landmarks.astype(np.float64)
-    unknown = ~known_points(completed)
-    if unknown.any():
-        mean = MEAN_FACE[:, :2]
-        matrix = estimate_similarity(mean[~unknown], completed[~unknown])
-        completed[unknown] = apply_matrix(matrix, mean[unknown])
-    return completed
