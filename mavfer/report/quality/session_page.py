@@ -20,6 +20,7 @@ from mavfer.report.quality.frames import picture_of, typical_frames, worst_frame
 from mavfer.report.quality.heaps import draw_heaps
 from mavfer.report.quality.strips import both_widths, draw_gaps, draw_pose, draw_states
 from mavfer.vision.clocks import pair_limit_ns
+from mavfer.vision.validity import MAX_YAW_DEGREES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -171,6 +172,7 @@ class _Page:
         ]
         if np.isfinite(pose).any():
             parts.append("<h3>Pose of the head</h3>")
+            parts.append(html.paragraph(_YAW, "soft"))
             parts.append(both_widths(lambda width: draw_pose(self.facts, pose, width)))
         return html.section("Over time", *parts)
 
@@ -245,6 +247,10 @@ class _Page:
         return html.section("How it was made", html.details("Options and versions", table))
 
 
+_YAW: Final = (
+    f"Beyond the dotted lines, {MAX_YAW_DEGREES:.0f} degrees aside, a face seen in color is not "
+    "valid; they are left out where the head was never turned that far."
+)
 _TRACK_HEADER: Final = ("who", "how", "begins", "seconds", "frames", "chosen because")
 _CLOCK_HEADER: Final = (
     *("stream", "frames", "drift, ppm", "fit, ms", "delay, ms", "without pair", "used twice"),

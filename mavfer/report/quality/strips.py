@@ -13,6 +13,7 @@ import numpy as np
 
 from mavfer.report.quality.findings import TROUBLES
 from mavfer.report.svg import Drawing, Scale
+from mavfer.vision.validity import MAX_YAW_DEGREES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,6 +121,9 @@ def draw_pose(facts: SessionFacts, pose: NDArray[np.float32], width: int) -> str
     drawing.key(_LEFT[width], 14, [(f"tone{n}", name) for n, name in enumerate(_POSE)])
     drawing.x_axis(x, 30, 186, _axis_name(facts), about=8 if width == WIDE else 4)
     drawing.y_axis(y, _LEFT[width], width - _BARE, "degrees")
+    for limit in (-MAX_YAW_DEGREES, MAX_YAW_DEGREES):
+        if most > MAX_YAW_DEGREES:
+            drawing.line((x.start, x.end), (y(limit), y(limit)), "bound tone0")
     for number in range(len(_POSE)):
         seconds, middle, _, _ = _binned(facts.seconds, pose[:, number], width)
         _draw_pieces(drawing, x, y, (seconds, middle), f"tone{number}")

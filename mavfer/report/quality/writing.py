@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_quality_pages"]
 
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 """Raised when pages look otherwise, so that they are made again."""
 _META: Final = re.compile(r'<meta name="mavfer-quality" content="([^"]*)">')
 _HEAD_BYTES: Final = 1 << 16
