@@ -99,6 +99,8 @@ def preprocess(
     )
     for notice in outcome.notices:
         click.echo(notice, err=True)
+    if any(result.state == "done" for result in outcome.results):
+        click.echo(f"See what was done: mavfer quality {study}", err=True)
     document = outcome.to_document()
     if json_lines:
         _print_line({"event": "end", **document})

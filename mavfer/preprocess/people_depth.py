@@ -1,4 +1,4 @@
-"""How far away the people in a session sit, for the choice of the subject."""
+"""How far away faces are, for the choice of the subject and to tell mirror images."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mavfer.vision.mirroring import OUTER_EYES, is_mirrored
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mavfer.preprocess.head_path import DepthSource
 
-__all__ = ["depth_of_faces"]
+__all__ = ["depth_of_faces", "looks_mirrored"]
 
 _SAMPLES: Final = 15
 """Sightings of each track that are looked up; people do not move to and fro that much."""
+_POSES: Final = 60
+"""Frames that are looked at for mirror images."""
 _FIRST_GUESS_MM: Final = 800.0
 _ROUNDS: Final = 3
 """The depth camera stands beside the color camera, so where it sees a face depends on how far away
@@ -34,17 +38,42 @@ def depth_of_faces(sightings: NDArray[Any], depth: DepthSource) -> NDArray[np.fl
         rows = np.flatnonzero(sightings["track"] == track)
         chosen = np.unique(np.linspace(0, len(rows) - 1, _SAMPLES).astype(int))
         for row in rows[chosen]:
-            found[row] = _depth_at(sightings[row], depth)
+            counts = depth.frame(int(sightings[row]["frame"]))
+            if counts is not None:
+                found[row] = _depth_at(counts, sightings[row]["box"][:2], depth)
     return found
 
 
-def _depth_at(sighting: NDArray[Any], depth: DepthSource) -> float:
-    """Depth in the middle of one face."""
-    counts = depth.frame(int(sighting["frame"]))
+def looks_mirrored(
+    landmarks: NDArray[np.float32], rows: NDArray[np.int64], depth: DepthSource
+) -> bool | None:
+    """Whether color is mirrored against depth; None where the head did not turn enough to tell.
+
+    Args:
+        landmarks: (T, 68, 2) of the subject in each color frame.
+        rows: Frames in which color shows the face.
+        depth: The session's depth frames.
+    """
+    chosen = (
+        rows[np.unique(np.linspace(0, len(rows) - 1, _POSES).astype(int))] if len(rows) else rows
+    )
+    nearer = [_nearer_mm(landmarks[row], int(row), depth) for row in chosen]
+    return is_mirrored(landmarks[chosen], np.array(nearer), depth.calibration.color)
+
+
+def _nearer_mm(landmarks: NDArray[np.float32], frame: int, depth: DepthSource) -> float:
+    """How much nearer the picture's left outer eye corner is than the right one."""
+    counts = depth.frame(frame)
     if counts is None:
         return np.nan
+    left, right = (_depth_at(counts, landmarks[point], depth) for point in OUTER_EYES)
+    return right - left
+
+
+def _depth_at(counts: NDArray[np.uint16], point: NDArray[Any], depth: DepthSource) -> float:
+    """Depth in mm at a pixel of the color frame; NaN where none is known."""
     cameras = depth.calibration
-    x, y = cameras.color.rays(sighting["box"][None, :2].astype(np.float64))[0]
+    x, y = cameras.color.rays(point[None].astype(np.float64))[0]
     z = _FIRST_GUESS_MM
     for _ in range(_ROUNDS):
         column, row = cameras.depth.project(np.array([[x * z, y * z, z]]))[0]

@@ -16,6 +16,7 @@ from mavfer.preprocess.following import Follower
 from mavfer.preprocess.head_path import DepthSource, HeadPath
 from mavfer.preprocess.hiding import Hider
 from mavfer.preprocess.inputs import Inputs, Options, gather_inputs
+from mavfer.preprocess.people_depth import looks_mirrored
 from mavfer.preprocess.placing import describe_placements, place_streams
 from mavfer.preprocess.segments import GROUP_FRAMES, groups_of, pictures_of
 from mavfer.preprocess.timeline import Timeline, align_times, require_synchronised
@@ -26,6 +27,7 @@ from mavfer.study.shards import Shard
 from mavfer.study.streams_file import open_streams
 from mavfer.vision.alignment import find_preset
 from mavfer.vision.geometry import Calibration, invert_matrix
+from mavfer.vision.landmarks import is_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,8 +138,8 @@ class _Job:
         with open_streams(self.session.streams_path) as file:
             following = self._follower(timeline, file).run()
             self._write(timeline, following)
+            is_mirrored = self._is_mirrored(timeline, file, rows := following.finisher.path.rows)
         self.steps.clear()
-        rows = following.finisher.path.rows
         found = int(following.finisher.path.is_found.sum())
         return SessionResult(
             session=self.session.name,
@@ -145,7 +147,7 @@ class _Job:
             frames=len(timeline.color_ns),
             found_frames=found,
             carried_frames=int(rows["is_carried"].sum()),
-            notices=self._notices(timeline, found),
+            notices=self._notices(timeline, found, is_mirrored=is_mirrored),
         )
 
     def _require_synchronised(self, timeline: Timeline) -> None:
@@ -292,9 +294,23 @@ class _Job:
             group_size=GROUP_FRAMES,
         )
 
-    def _notices(self, timeline: Timeline, found: int) -> list[str]:
+    def _is_mirrored(self, timeline: Timeline, file: Any, rows: NDArray[Any]) -> bool:
+        """True where the head turns one way in color and the other way in depth."""
+        depth = self._depth_source(timeline, file)
+        if depth is None:
+            return False
+        is_lit = is_found(rows["raw"]) & ~rows["is_carried"] & (depth.index >= 0)
+        return bool(looks_mirrored(rows["raw"], np.flatnonzero(is_lit), depth))
+
+    def _notices(self, timeline: Timeline, found: int, *, is_mirrored: bool) -> list[str]:
         name, frames = self.session.name, len(timeline.color_ns)
         notices = []
+        if is_mirrored:
+            notices.append(
+                f"{name}: color looks like a mirror image: the head turns the other way in depth, "
+                f"so the streams do not lie on one another. Switch mirroring off in the camera's "
+                f"settings and record the take again"
+            )
         if found == 0:
             notices.append(
                 f"{name}: no face in any of {frames} frames; all rows of its shard are invalid. "

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
+from make_videos import make_video
 
 from mavfer.cli import run
 from mavfer.files import read_json, write_json
 from mavfer.preprocess import Options, preprocess_study
 from mavfer.study.shards import Shard
 from mavfer.study.study import Study
+from mavfer.study.video_reader import read_video
 
 SESSION = "P1-001"
 
@@ -20,13 +26,15 @@ SESSION = "P1-001"
 def calibrated(tmp_path_factory):
     root = tmp_path_factory.mktemp("placed") / "study"
     record = [
-        *("record", str(root), "--subject", "P1", "--rig", "simulated", "--seconds", "2"),
+        *("record", str(root), "--subject", "P1", "--rig", "simulated", "--seconds", "5"),
         *("--pace", "fast", "--seed", "5"),
         *(word for rate in ("color=10", "depth=10", "thermal=9") for word in ("--rate", rate)),
     ]
     assert run(["init", str(root)]) == 0
     assert run(record) == 0
-    assert preprocess_study(root, Options(media=False)).is_good
+    outcome = preprocess_study(root, Options(media=False))
+    assert outcome.is_good
+    assert not any("mirror" in notice for notice in outcome.notices)
     return Study.open(root)
 
 
@@ -65,3 +73,14 @@ def test_on_demand_they_are_placed_by_the_face_and_say_so(uncalibrated, calibrat
     assert placements["depth"]["error_eye_percent"] < 25
     assert len(rows) >= 15
     assert np.median(np.abs(depth[0] - depth[1])[both]) < 12
+
+
+def test_a_mirror_image_is_told_from_how_the_head_turns(calibrated, tmp_path):
+    study = Study.open(shutil.copytree(calibrated.root, tmp_path / "study"))
+    path = study.session_folder(SESSION) / "color.mkv"
+    pictures = [np.ascontiguousarray(frame.rgb()[:, ::-1]) for frame in read_video(path)]
+    size = pictures[0].shape[1::-1]
+    make_video(path, len(pictures), codec="ffv1", layout="yuv444p", size=size, pictures=pictures)
+    outcome = preprocess_study(study.root, Options(media=False))
+
+    assert any("color looks like a mirror image" in notice for notice in outcome.notices)
