@@ -201,13 +201,13 @@ def _scatter(points, place):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="4 seconds instead of 20")
+    parser.add_argument("--quick", action="store_true", help="4 seconds instead of 10")
     is_quick = parser.parse_args().quick
-    plain_frames, rounds = (30, 2) if is_quick else (60, 4)
+    plain_frames, rounds = (30, 2) if is_quick else (45, 3)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "study"
-        study, session = record(root, "S01", 4 if is_quick else 20)
+        study, session = record(root, "S01", 4 if is_quick else 10)
         study, short = record(root, "S02", 1)
         start_seconds, _ = ours(study, short, media=True)  # loads kernels and models
         plain = Plain(study, session)
