@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["convert", "double_plane", "warp_plane"]
 
 _ONE: Final = 65536.0
+_STILL: Final = 1e-9
+"""Steps this small move no column of a crop by a 65536th."""
 _GRAY: Final = np.float32(128)
 _HALF: Final = np.float32(0.5)
 
@@ -40,8 +42,8 @@ def _between(a: Any, b: Any, c: Any, d: Any, s: Any, t: Any) -> np.uint8:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _inner_span(start: float, step: float, last: int, count: int) -> tuple[int, int]:
     """First and end of the columns in which `start` plus `step` a column is in 0 to `last`."""
-    if step == 0:
-        return (0, count) if 0 <= start < last else (0, 0)
+    if abs(step) < _STILL:
+        return (0, count) if 0 <= start < last - 1 / _ONE else (0, 0)
     reach = (-start / step, (last - start) / step)
     # A column less at each end: places are rounded.
     first = int(max(np.ceil(min(reach)) + 1, 0))

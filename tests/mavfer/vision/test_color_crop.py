@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 from av.video.reformatter import Interpolation, VideoReformatter
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage import data
 
@@ -90,6 +90,8 @@ def test_crops_are_nearer_to_the_picture_than_those_by_the_default_converter(pic
     st.floats(-700, 1300),
     st.floats(-700, 1100),
 )
+@example(scale=2.0, turn=-2.225073858507e-311, x=17.0, y=0.0)
+@example(scale=1.0, turn=1e-12, x=300.0, y=479.0)
 @settings(max_examples=40, deadline=None)
 def test_one_color_stays_one_color_and_all_beyond_is_black(scale, turn, x, y):
     matrix = around_face(scale, turn, x, y)
