@@ -37,7 +37,7 @@ __all__ = ["SEGMENT", "Finished", "Finisher"]
 SEGMENT: Final = "segment"
 """Kind of the steps that hold finished frames."""
 
-_COLUMNS: Final = ("pose", "quality", "valid", "reason")
+_COLUMNS: Final = ("landmarks", "crop_matrix", "pose", "quality", "valid", "reason")
 
 
 @dataclass
@@ -198,8 +198,6 @@ class Finisher:
             first, stop = self.done, min(self.done + SEGMENT_FRAMES, self.frames)
             if not self._is_hidden_well(arrays, stop):
                 break
-            self.columns.landmarks[first:stop] = arrays["landmarks"]
-            self.columns.crop_matrix[first:stop] = arrays["crop_matrix"]
             self._keep_columns(arrays, first, stop)
             path.append(arrays["path"])
             self.done, last = stop, arrays

@@ -188,9 +188,9 @@ class Follower:
     def _landmarks(self, choice: SubjectChoice) -> NDArray[np.float32]:
         """The subject's landmarks (T, 68, 2), NaN where color shows nothing."""
         landmarks = np.full((self._frames, LANDMARKS, 2), np.nan, np.float32)
-        rows = self._watch.sightings.rows
-        chosen = rows[np.isin(rows["track"], choice.subject)]
-        landmarks[chosen["frame"]] = chosen["landmarks"]
+        sightings = self._watch.sightings
+        where = sightings.of_subject(choice.subject, self._frames)
+        landmarks[where >= 0] = sightings.rows["landmarks"][where[where >= 0]]
         return landmarks
 
     def _hider(self, others: list[NDArray[np.float32]] | None) -> Hider:

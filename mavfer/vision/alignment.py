@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import CommandError, InvalidArray, require
-from mavfer.vision.geometry import estimate_similarity
-from mavfer.vision.landmarks import LANDMARKS, is_found, known_points
+from mavfer.vision.landmarks import LANDMARKS, is_found
 from mavfer.vision.mean_face import MEAN_FACE, STABLE_POINTS
 
 if TYPE_CHECKING:
@@ -165,16 +164,16 @@ def crop_matrix(landmarks: NDArray[Any], preset: Preset) -> NDArray[np.float64]:
     if landmarks.shape != (LANDMARKS, 2):
         message = f"crop matrix: needs landmarks of shape (68, 2), got {landmarks.shape}"
         raise InvalidArray(message)
-    if preset.size is None:
-        return np.eye(2, 3)
-    if not is_found(landmarks):
-        return np.full((2, 3), np.nan)
-    stable = [point for point in STABLE_POINTS if known_points(landmarks)[point]]
-    return estimate_similarity(landmarks[stable].astype(np.float64), preset.canonical()[stable])
+    matrix: NDArray[np.float64] = crop_matrices(landmarks[None], preset)[0]
+    return matrix
 
 
 def crop_matrices(landmarks: NDArray[Any], preset: Preset) -> NDArray[np.float64]:
-    """The matrices (N, 2, 3) of `crop_matrix` for landmarks (N, 68, 2), all at once."""
+    """The matrices (N, 2, 3) of `crop_matrix` for landmarks (N, 68, 2), all at once.
+
+    Source: Umeyama 1991, IEEE TPAMI 13(4), equations 40-43; in two dimensions the solution is
+        closed, as in `geometry.estimate_similarity`.
+    """
     if preset.size is None:
         return np.broadcast_to(np.eye(2, 3), (len(landmarks), 2, 3)).copy()
     stable, as_complex = list(STABLE_POINTS), np.array([1, 1j])

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from mavfer.vision.lens_kernels import distort
+from mavfer.vision.registration_kernels import INTERPOLATED, MEASURED, OCCLUDED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,10 +26,6 @@ __all__ = [
     "see_surface",
     "seen_limits",
 ]
-
-MEASURED: Final = np.uint8(1)
-INTERPOLATED: Final = np.uint8(2)
-OCCLUDED: Final = np.uint8(4)
 
 _ENOUGH_WEIGHT: Final = np.float32(0.5)
 _ZERO: Final = np.float32(0)
