@@ -40,7 +40,7 @@ def test_the_region_holds_the_face_and_not_the_corners():
 def test_forehead_ears_and_hair_belong_to_the_region():
     matrix = crop_matrix(FRAME_FACE, WIDE)
     region = subject_region(FRAME_FACE, matrix, (256, 256))
-    head = 40 * np.array([[0, -1.9], [0, -1.2], [-1.25, 0.2], [1.25, 0.2]]) + [320, 200]
+    head = 40 * np.array([[0, -1.8], [0, -1.2], [-1.25, 0.2], [1.25, 0.2]]) + [320, 200]
     shoulders = 40 * np.array([[-1.7, 1.9], [1.7, 1.9], [-1.8, -0.8], [1.8, -0.8]]) + [320, 200]
 
     assert all(region[y, x] for x, y in np.rint(apply_matrix(matrix, head)).astype(int))
