@@ -13,7 +13,7 @@ import numpy as np
 
 from mavfer.errors import require
 from mavfer.vision.geometry import apply_matrix, euler_from_rotation
-from mavfer.vision.landmarks import is_found, known_points
+from mavfer.vision.landmarks import LANDMARKS, is_found, known_points
 from mavfer.vision.mean_face import EYE_DISTANCE_MM, INNER_POINTS, JAW_POINTS, MEAN_FACE
 from mavfer.vision.registration import register_depth
 
@@ -40,6 +40,10 @@ _LIFT_FACE: Final = 0.7
 _OUTLIER_MM: Final = 8.0
 _QUADRATIC: Final = 6
 _INNER: Final = list(INNER_POINTS)
+_IS_INNER, _IS_JAW, _IS_NOSE = (
+    np.isin(np.arange(LANDMARKS), points) for points in (_INNER, JAW_POINTS, _NOSE_POINTS)
+)
+"""(68,) each: which landmarks are of the kind."""
 _BEHIND_ALL: Final = np.uint16(65535)
 
 
@@ -122,7 +126,7 @@ def lift_from_crop(
     in_color = landmarks[known].astype(np.float64)
     in_crop = apply_matrix(crop_matrix, in_color)
     depth = _read_depth(depth_crop, _inside(in_crop, known))
-    inner_depth = depth[np.isin(known, _INNER) & np.isfinite(depth)]
+    inner_depth = depth[_IS_INNER[known] & np.isfinite(depth)]
     if not inner_depth.size:
         return points_mm
     apart = depth - np.median(inner_depth)
@@ -136,7 +140,7 @@ def lift_from_crop(
 
 def _inside(in_crop: NDArray[np.float64], known: NDArray[np.int64]) -> NDArray[np.float64]:
     """Known points (K, 2) of the crop with those of the jaw moved a little inwards."""
-    is_jaw, is_nose = np.isin(known, JAW_POINTS), np.isin(known, _NOSE_POINTS)
+    is_jaw, is_nose = _IS_JAW[known], _IS_NOSE[known]
     inside = in_crop.copy()
     inside[is_jaw] += _INWARD * (in_crop[is_nose].mean(axis=0) - in_crop[is_jaw])
     return inside
