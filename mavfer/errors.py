@@ -19,6 +19,7 @@ MavferError            a known problem: one line that says what, where and what 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +110,9 @@ def require(module: str, extra: str) -> ModuleType | Any:
     Raises:
         MissingExtra: The module, or a system library that it needs, is not installed.
     """
+    loaded = sys.modules.get(module)  # asked for many times a frame: the import system takes longer
+    if loaded is not None:
+        return loaded
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mavfer.errors import require
 from mavfer.vision.faces import Face, require_gray
+from mavfer.vision.scene_memory import SceneMemory
 from mavfer.vision.tracking import FaceFollower, FaceObservation, FaceTrack, State
 from mavfer.vision.tracking_state import arrays_from_tracks, tracks_from_arrays
 
@@ -30,6 +31,8 @@ __all__ = ["PeopleTracker", "TrackedFace"]
 
 _SEARCH_EVERY: Final = 30
 """Frames between two searches of the whole frame for new people, while somebody is followed."""
+_SEARCH_AT_LATEST: Final = 150
+"""The same where nothing has changed but those who are followed."""
 _SEARCH_MISSING: Final = 6
 _MISSING_FRAMES: Final = 45
 """The same for so many frames after somebody was lost: they may come back anywhere."""
@@ -81,6 +84,7 @@ class PeopleTracker:
         self._n_faces = 0
         self._since_search = 0
         self._since_loss = 0
+        self._searched = SceneMemory()
 
     @property
     def n_faces(self) -> int:
@@ -107,7 +111,7 @@ class PeopleTracker:
         for track in self._followed():
             self._tracks[track.number] = self._follower.carry(gray, track)
         self._part()
-        found = self._search(gray) if self._is_search_due() else []
+        found = self._search(gray) if self._is_search_due(gray) else []
         self._settle(gray, found)
         if self._since_search and self._is_anybody_missed():
             found = self._search(gray)
@@ -124,12 +128,14 @@ class PeopleTracker:
         """All that is needed to go on from here, as plain arrays."""
         counters = (self._next_number, self._n_faces, self._since_search, self._since_loss)
         arrays = arrays_from_tracks(list(self._tracks.values()))
-        return {"counters": np.array(counters, np.int64), **arrays}
+        searched = {"searched": self._searched.state()}
+        return {"counters": np.array(counters, np.int64), **searched, **arrays}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Goes on from where `state` was taken, bit for bit."""
         counters = (int(counter) for counter in state["counters"])
         self._next_number, self._n_faces, self._since_search, self._since_loss = counters
+        self._searched.restore(state["searched"])
         self._tracks = {track.number: track for track in tracks_from_arrays(state)}
 
     def _followed(self) -> list[FaceTrack]:
@@ -155,13 +161,19 @@ class PeopleTracker:
         """The states that tracks are in by now."""
         return {self._tracks[track.number].state for track in tracks}
 
-    def _is_search_due(self) -> bool:
+    def _is_search_due(self, gray: NDArray[np.uint8]) -> bool:
         """True where the whole frame is to be searched, whatever becomes of those followed."""
         if not self._followed():
             return _is_turn(self._since_loss)
         is_missing = any(track.lost_frames < _MISSING_FRAMES for track in self._lost())
-        every = _SEARCH_MISSING if is_missing else _SEARCH_EVERY
-        return self._since_loss <= _SEARCH_AFTER_LOSS or self._since_search >= every
+        if self._since_loss <= _SEARCH_AFTER_LOSS:
+            return True
+        if is_missing:
+            return self._since_search >= _SEARCH_MISSING
+        if self._since_search == 0 or self._since_search % _SEARCH_EVERY:
+            return False
+        boxes = [track.box for track in self._followed()]
+        return self._since_search >= _SEARCH_AT_LATEST or self._searched.has_changed(gray, boxes)
 
     def _is_anybody_missed(self) -> bool:
         """True where somebody was lost in this frame, or seems to be about to."""
@@ -171,6 +183,7 @@ class PeopleTracker:
     def _search(self, gray: NDArray[np.uint8]) -> list[Face]:
         """Faces in the whole frame; none where there is no light to see them by."""
         self._since_search = 0
+        self._searched.remember(gray)
         is_blind = not self._followed() and _spread(gray) < _BLIND_CONTRAST
         faces = [] if is_blind else self._follower.finder.find(gray)
         self._n_faces = sum(face.is_clear for face in faces)

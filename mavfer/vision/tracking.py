@@ -34,8 +34,10 @@ _CONFIRM_THRESHOLD: Final = -0.3
 _POOR_AGREEMENT: Final = 0.04
 """Fresh landmarks and flow this far apart (median, in box widths) call for the detector."""
 _QUIET_AGREEMENT: Final = 0.01
-"""Closer than this, landmarks of every other frame are enough: flow carries them over the rest, as
-exactly and more quietly, at half the cost."""
+"""Closer than this, landmarks of every third frame are enough: flow carries them over the rest, as
+exactly and more quietly, at a third of the cost."""
+_MOST_MOVED_ALONG: Final = 2
+"""Frames in a row in which flow alone carries them."""
 _STILL: Final = 0.9
 """A face that looks less like that of the frame before (see `_ALIKE`) is read at once."""
 _MIN_CONTRAST: Final = 6.0
@@ -95,8 +97,8 @@ class FaceTrack:
     contrast: float
     """At the last confirmation."""
     agreement: float
-    is_read: bool = True
-    """Whether landmarks were read in the last frame, or only moved along."""
+    moved_along: int = 0
+    """Frames for which landmarks were only moved along since they were last read."""
     unconfirmed_frames: int = 0
     refusals: int = 0
     """Times in a row that the detector did not see the face."""
@@ -202,7 +204,11 @@ class FaceFollower:
         flow[is_known] = moved
         cells = _cells(square)
         landmarks, agreement = flow, track.agreement
-        is_read = not track.is_read or not track.is_quiet or _correlate(track.cells, cells) < _STILL
+        is_read = (
+            track.moved_along >= _MOST_MOVED_ALONG
+            or not track.is_quiet
+            or _correlate(track.cells, cells) < _STILL
+        )
         if is_read:
             fresh = self._reader.read_square(square, box_from_landmarks(flow))
             apart = np.hypot(*(fresh - flow).T) / READER_FACE
@@ -214,7 +220,7 @@ class FaceFollower:
             matrix=matrix,
             cells=cells,
             agreement=agreement,
-            is_read=is_read,
+            moved_along=0 if is_read else track.moved_along + 1,
             unconfirmed_frames=track.unconfirmed_frames + 1,
         )
 

@@ -161,6 +161,16 @@ def test_somebody_who_comes_in_is_followed_beside_whom_is_there(tracker):
     assert tracker.n_faces == 2
 
 
+def test_somebody_who_comes_in_after_quiet_seconds_is_followed_within_one(tracker):
+    alone = film(place(160, 170), 0)
+    together = group([(place(160, 170), False), (place(460, 180), True)], 1)
+    seen = follow(tracker, [alone] * 130 + [together] * 31)
+
+    assert {len(faces) for faces in seen[:130]} == {1}
+    assert len(seen[-1]) == 2
+    assert tracker.n_faces == 2
+
+
 def crossing(frame, gap):
     """Two heads that pass each other, one `gap` pixels lower; the lower one is in front."""
     x = 140 + 12 * frame
