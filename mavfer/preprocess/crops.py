@@ -131,6 +131,7 @@ class CropMaker:
         self._preset = preset
         # Looking a dataset up by its name costs as much as reading a small frame.
         self._frames = {stream: file[f"{stream}/frames"] for stream in timeline.pairings}
+        self._read: dict[StreamName, tuple[int, NDArray[np.uint16]]] = {}
         self._registrar = Registrar(calibration, self._shape) if calibration else None
         self._placements = placements
         self._camera = calibration.color if calibration else _assumed_camera(width, height)
@@ -229,11 +230,17 @@ class CropMaker:
         return (1 - share) * near.matrix + share * other
 
     def _paired(self, stream: StreamName, index: int) -> NDArray[np.uint16] | None:
-        """Raw counts of the frame that goes with a color frame; None where it cannot be used."""
+        """Raw counts of the frame that goes with a color frame; None where it cannot be used.
+
+        A slower stream's frame goes with several color frames, and is read once.
+        """
         pairing = self._timeline.pairings[stream]
         if not pairing.usable[index]:
             return None
-        return read_frame(self._frames[stream], int(pairing.index[index]))
+        row = int(pairing.index[index])
+        if stream not in self._read or self._read[stream][0] != row:
+            self._read[stream] = (row, read_frame(self._frames[stream], row))
+        return self._read[stream][1]
 
     def _nothing(self) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
         return np.zeros(self._shape, np.uint16), np.zeros(self._shape, np.uint8)

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Bytes = bytes | bytearray | memoryview
-
 __all__ = ["crc32"]
 
 _MODULE: Final = "isal.isal_zlib" if find_spec("isal") else "zlib"
 
-crc32: Callable[[Bytes], int] = import_module(_MODULE).crc32
-"""CRC-32 of some bytes (polynomial 0xEDB88320, reflected)."""
+crc32: Callable[..., int] = import_module(_MODULE).crc32
+"""CRC-32 of some bytes (polynomial 0xEDB88320, reflected); a second argument is that of all before
+them."""

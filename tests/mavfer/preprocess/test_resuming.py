@@ -45,7 +45,7 @@ def steps_of(study):
 
 
 def test_a_run_that_was_killed_ends_like_one_that_was_not(long_copy, long_made):
-    step = steps_of(long_copy) / "segment-000000.npz"
+    step = steps_of(long_copy) / "segment-000000.step"
     process = begin(long_copy)
     wait_until(step.exists, "a step is finished")
     process.kill()
@@ -76,7 +76,7 @@ def test_only_the_last_step_is_done_again_and_nothing_is_torn(tmp_path):
 
 @pytest.mark.soak
 def test_a_step_that_is_damaged_is_made_again(long_copy, long_made):
-    step = steps_of(long_copy) / "segment-000000.npz"
+    step = steps_of(long_copy) / "segment-000000.step"
     process = begin(long_copy)
     wait_until(step.exists, "a step is finished")
     process.kill()

@@ -22,14 +22,24 @@ def test_nothing_is_there_before_a_step_is_saved(steps):
 
 
 def test_what_was_saved_is_loaded_bit_for_bit(steps):
-    arrays = {"a": np.arange(5, dtype=np.uint16), "b": np.array([np.nan, 1.5]), "c": np.array(3)}
+    rows = np.zeros(2, [("frame", "<i8"), ("points", "<f4", (68, 2)), ("is_carried", "?")])
+    rows["points"] = 0.5
+    arrays = {
+        "a": np.arange(5, dtype=np.uint16),
+        "b": np.array([np.nan, 1.5]),
+        "c": np.array(3),
+        "rows": rows,
+        "states": np.array(["TRACK", "LOST"]),
+        "nothing": np.empty((0, 224, 224), np.uint8),
+    }
     steps.save("segment", 4, arrays)
     loaded = steps.load("segment", 4)
 
     assert loaded.keys() == arrays.keys()
     for name, array in arrays.items():
         assert loaded[name].tobytes() == array.tobytes()
-        assert loaded[name].dtype == array.dtype
+        assert (loaded[name].dtype, loaded[name].shape) == (array.dtype, array.shape)
+        assert loaded[name].flags.writeable
 
 
 def test_steps_outlive_the_process_but_not_a_change_of_inputs(steps):
@@ -43,7 +53,7 @@ def test_steps_outlive_the_process_but_not_a_change_of_inputs(steps):
 @pytest.mark.parametrize("at", [0, 40, 200, -30, -1])
 def test_a_step_with_a_changed_byte_counts_as_missing(steps, at):
     steps.save("segment", 0, {"a": np.arange(100, dtype=np.int64)})
-    path = steps.folder / "segment-000000.npz"
+    path = steps.folder / "segment-000000.step"
     whole = bytearray(path.read_bytes())
     whole[at] ^= 0xFF
     path.write_bytes(whole)
@@ -54,7 +64,7 @@ def test_a_step_with_a_changed_byte_counts_as_missing(steps, at):
 
 def test_a_step_that_was_cut_off_counts_as_missing(steps):
     steps.save("segment", 0, {"a": np.arange(1000)})
-    os.truncate(steps.folder / "segment-000000.npz", 500)
+    os.truncate(steps.folder / "segment-000000.step", 500)
 
     assert steps.load("segment", 0) is None
 
@@ -73,7 +83,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("in the way")
     steps = Workspace(tmp_path / "file" / "steps", "abc")
 
-    with pytest.raises(DataError, match=r"segment-000000.npz: cannot be written .* Free space"):
+    with pytest.raises(DataError, match=r"segment-000000.step: cannot be written .* Free space"):
         steps.save("segment", 0, {"a": np.zeros(1)})
 
 
