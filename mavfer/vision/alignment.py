@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_PRESET",
     "PRESETS",
     "Preset",
+    "average_down",
     "crop_matrices",
     "crop_matrix",
     "find_preset",
@@ -37,6 +38,7 @@ _EXAMPLE: Final = "size=256,eyes=0.3,x=0.5,y=0.35"
 _LIMITS: Final = {"size": (32.0, 2048.0), "eyes": (0.05, 0.9), "x": (0.0, 1.0), "y": (0.0, 1.0)}
 _DEFAULTS: Final = {"x": 0.5, "y": 0.35}
 _MAX_SUPERSAMPLING: Final = 8
+_ONE_AND_A_HALF: Final = 1.5
 
 
 @dataclass(frozen=True)
@@ -210,20 +212,33 @@ def warp_color(
     """
     cv2: Any = require("cv2", "preprocess")
     height, width = shape
-    times = supersampling(matrix)
+    times = supersampling(matrix, shape)
     fine = times * matrix
     fine[:, 2] += (times - 1) / 2
     crop: NDArray[np.uint8] = cv2.warpAffine(
-        frame, fine, (times * width, times * height), flags=cv2.INTER_LINEAR
+        frame, fine, (round(times * width), round(times * height)), flags=cv2.INTER_LINEAR
     )
-    if times > 1:
-        crop = cv2.resize(crop, (width, height), interpolation=cv2.INTER_AREA)
-    return crop
+    return average_down(crop, shape) if times > 1 else crop
 
 
-def supersampling(matrix: NDArray[np.float64]) -> int:
-    """How many times its size a crop is first made at, so that what it shrinks is averaged."""
+def supersampling(matrix: NDArray[np.float64], shape: tuple[int, int]) -> float:
+    """How many times its size a crop is first made at, so that what it shrinks is averaged.
+
+    1, one and a half where both sides (height, width) of the crop are even, 2, 3 and so on.
+    """
     (a, b), (c, d) = matrix[:, :2].tolist()
-    shrink = 1 / math.sqrt(abs(a * d - b * c))
     # Up to a quarter more is left to bilinear interpolation, which averages that much by itself.
-    return min(max(math.ceil(shrink / 1.25), 1), _MAX_SUPERSAMPLING)
+    needed = 1 / math.sqrt(abs(a * d - b * c)) / 1.25
+    if 1 < needed <= _ONE_AND_A_HALF and shape[0] % 2 == shape[1] % 2 == 0:
+        return _ONE_AND_A_HALF
+    return min(max(math.ceil(needed), 1), _MAX_SUPERSAMPLING)
+
+
+def average_down(picture: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture of `supersampling` times the shape (height, width), averaged to it."""
+    cv2: Any = require("cv2", "preprocess")
+    is_whole = picture.shape[0] % shape[0] == 0
+    # At one and a half linear interpolation is an average of all samples too, and quicker.
+    way = cv2.INTER_AREA if is_whole else cv2.INTER_LINEAR
+    averaged: NDArray[np.uint8] = cv2.resize(picture, shape[::-1], interpolation=way)
+    return averaged

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import InvalidArray, require
-from mavfer.vision.alignment import supersampling
+from mavfer.vision.alignment import average_down, supersampling
 from mavfer.vision.geometry import invert_matrix
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def crop_yuv420(
     loops = _loops()
     frame_from_crop = invert_matrix(matrix)
     chroma_from_crop = 0.5 * (frame_from_crop - _CHROMA_SHIFT)
-    times = supersampling(matrix)
+    times = supersampling(matrix, shape)
     # Where the crop does not shrink the frame, chroma has no more pixels than half a crop.
-    spacing = 2.0 if times == 1 else 1 / supersampling(2 * matrix)
+    spacing = 2.0 if times == 1 else 1 / supersampling(2 * matrix, shape)
     colors = np.empty((3, *shape), np.uint8)
     loops.convert(
         _warped(y, frame_from_crop, shape, 1 / times, _BLACK[is_full_range]),
@@ -101,12 +101,11 @@ def _warped(
     loops = _loops()
     linear = spacing * plane_from_crop[:, :2]
     first = plane_from_crop[:, 2] + (spacing - 1) / 2 * plane_from_crop[:, :2].sum(axis=1)
-    height, width = (math.ceil(length / spacing) for length in shape)
+    height, width = (math.ceil(round(length / spacing, 6)) for length in shape)
     samples = np.empty((height, width), np.uint8)
     loops.warp_plane(plane, np.column_stack([linear, first]), border, samples)
     if spacing < 1:
-        cv2: Any = require("cv2", "preprocess")
-        samples = cv2.resize(samples, shape[::-1], interpolation=cv2.INTER_AREA)
+        samples = average_down(samples, shape)
     elif spacing > 1:
         doubled = np.empty((2 * height, 2 * width), np.uint8)
         loops.double_plane(samples, np.empty(width, np.uint16), doubled)

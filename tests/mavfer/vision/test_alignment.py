@@ -184,7 +184,7 @@ def test_beyond_the_frame_is_black():
     assert (crop[:, 20:] == 255).all()
 
 
-@pytest.mark.parametrize("shrink", [2, 3, 4])
+@pytest.mark.parametrize("shrink", [1.75, 2, 3, 4])
 def test_shrinking_averages_instead_of_skipping(shrink):
     y, x = np.mgrid[:240, :240]
     checks = np.where((x + y) % 2, 255, 0).astype(np.uint8)
@@ -196,7 +196,7 @@ def test_shrinking_averages_instead_of_skipping(shrink):
     assert np.abs(crop[2:-2, 2:-2].astype(float) - 127.5).max() < 40
 
 
-@pytest.mark.parametrize("shrink", [0.5, 1, 2, 3.5])
+@pytest.mark.parametrize("shrink", [0.5, 1, 1.8, 2, 3.5])
 def test_warped_features_lie_where_the_matrix_says(shrink):
     y, x = np.mgrid[:480, :640]
     frame = np.rint(250 * np.exp(-((x - 300.3) ** 2 + (y - 200.6) ** 2) / (2 * 14.0**2)))
