@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -43,7 +44,7 @@ class Pairing:
     flags: NDArray[np.uint16]
     """(T,) what the camera said of it, 0 where none."""
 
-    @property
+    @cached_property
     def usable(self) -> NDArray[np.bool_]:
         """(T,) True where there is a frame with pixels of its own."""
         usable: NDArray[np.bool_] = (self.index >= 0) & ((self.flags & _UNUSABLE) == 0)

@@ -7,6 +7,7 @@ is right at any distance, where a fixed homography holds at one.
 
 from __future__ import annotations
 
+import math
 from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final
 
@@ -345,9 +346,10 @@ class _ThermalView:
         0 where the crop is finer than the thermal picture: a wider reach would let the rim of a
         steep cheek hide the cheek.
         """
-        scale = np.sqrt(abs(np.linalg.det(crop_matrix[:, :2])))
-        per_pixel = self._thermal.matrix[0, 0] / (self._color.matrix[0, 0] * scale)
-        return int(np.clip(np.ceil((per_pixel - 1) / 2), 0, _MAX_REACH))
+        (a, b), (c, d) = crop_matrix[:, :2].tolist()
+        scale = math.sqrt(abs(a * d - b * c))
+        per_pixel = float(self._thermal.matrix[0, 0] / self._color.matrix[0, 0]) / scale
+        return min(max(math.ceil((per_pixel - 1) / 2), 0), _MAX_REACH)
 
 
 def _widened(nearest: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
@@ -363,8 +365,8 @@ def _span(low: float, high: float, length: int) -> slice:
     """The lines of a frame from `low` to `high` and a little more; empty where there are none."""
     if low > high:
         return slice(0, 0)
-    first = int(min(max(np.floor(low) - _MARGIN, 0), length))
-    end = int(min(max(np.ceil(high) + _MARGIN + 1, first), length))
+    first = min(max(math.floor(low) - _MARGIN, 0), length)
+    end = min(max(math.ceil(high) + _MARGIN + 1, first), length)
     return slice(first, end)
 
 

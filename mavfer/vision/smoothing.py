@@ -8,6 +8,7 @@ a take may be smoothed piece by piece, with `REACH` frames of company to each si
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -130,8 +131,7 @@ def _savitzky_golay(values: NDArray[Any], window: int, order: int) -> NDArray[An
     is what `scipy.signal.savgol_filter` does, whose import would take a second of every run.
     """
     half = window // 2
-    terms = np.vander(np.arange(-half, half + 1) / half, order + 1)
-    onto_polynomial = terms @ np.linalg.pinv(terms)  # (window, window)
+    onto_polynomial = _onto_polynomial(window, order)
     count = len(values) - window + 1
     middle = sum(
         weight * values[start : start + count] for start, weight in enumerate(onto_polynomial[half])
@@ -141,3 +141,12 @@ def _savitzky_golay(values: NDArray[Any], window: int, order: int) -> NDArray[An
         onto_polynomial[half + 1 :] @ values[-window:],
     )
     return np.concatenate([first, middle, last])
+
+
+@lru_cache(maxsize=16)
+def _onto_polynomial(window: int, order: int) -> NDArray[np.float64]:
+    """Matrix (window, window) from values to those of the closest polynomial."""
+    half = window // 2
+    terms = np.vander(np.arange(-half, half + 1) / half, order + 1)
+    onto: NDArray[np.float64] = terms @ np.linalg.pinv(terms)
+    return onto
