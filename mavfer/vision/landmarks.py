@@ -7,6 +7,7 @@ corners of the eyes and the base of the nose.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +33,8 @@ LANDMARKS: Final = 68
 FIVE_POINTS: Final = (45, 42, 36, 39, 33)
 """What the 5-point model knows, in its order: the corners of both eyes, the base of the nose."""
 
-_CENTRE_OFFSET: Final = np.array([-0.02, -0.11])
+_FIVE_ROWS: Final = np.array(FIVE_POINTS)
+_CENTRE_OFFSET: Final = (-0.02, -0.11)
 _WIDTH_IN_RADII: Final = 2.73
 """The detector's boxes as seen from the landmarks, averaged over real clips (ours)."""
 
@@ -61,12 +63,16 @@ class Box:
 
 def known_points(landmarks: NDArray[Any]) -> NDArray[np.bool_]:
     """True (..., 68) where a point of landmarks (..., 68, 2) is known."""
-    return np.asarray(np.isfinite(landmarks).all(axis=-1))
+    # Coordinate by coordinate: numpy reduces an axis of two several times more slowly.
+    is_known = np.isfinite(landmarks[..., 0])
+    for axis in range(1, landmarks.shape[-1]):
+        is_known = is_known & np.isfinite(landmarks[..., axis])
+    return np.asarray(is_known)
 
 
 def is_found(landmarks: NDArray[Any]) -> NDArray[np.bool_]:
     """True (...) where landmarks (..., 68, 2) are those of a face: the five points are known."""
-    return np.asarray(known_points(landmarks)[..., list(FIVE_POINTS)].all(axis=-1))
+    return np.asarray(np.isfinite(landmarks.take(_FIVE_ROWS, axis=-2)).all(axis=(-2, -1)))
 
 
 def complete_landmarks(landmarks: NDArray[Any]) -> NDArray[np.float64]:
@@ -83,7 +89,8 @@ def complete_landmarks(landmarks: NDArray[Any]) -> NDArray[np.float64]:
 def box_from_landmarks(landmarks: NDArray[Any]) -> Box:
     """The box that the detector would draw around landmarks (68, 2), of which some may be NaN."""
     points = complete_landmarks(landmarks)
-    centre = points.mean(axis=0)
-    radius = float(np.sqrt(((points - centre) ** 2).sum(axis=1).mean()))
-    x, y = centre + _CENTRE_OFFSET * radius
-    return Box(float(x), float(y), _WIDTH_IN_RADII * radius)
+    x, y = (points.sum(axis=0) / LANDMARKS).tolist()
+    apart = (points - (x, y)).ravel()
+    radius = math.sqrt(float(apart @ apart) / LANDMARKS)
+    right, down = _CENTRE_OFFSET
+    return Box(x + right * radius, y + down * radius, _WIDTH_IN_RADII * radius)

@@ -18,7 +18,8 @@ __all__ = ["kernels", "lens_numbers", "motion_between", "pixel_rays", "turned_ra
 
 def lens_numbers(camera: CameraModel) -> NDArray[np.float64]:
     """The nine numbers by which the kernels know a lens: fx, fy, cx, cy, k1, k2, p1, p2, k3."""
-    return np.concatenate([camera.matrix[[0, 1, 0, 1], [0, 1, 2, 2]], camera.distortion])
+    (fx, _, cx), (_, fy, cy), _ = camera.matrix.tolist()
+    return np.array([fx, fy, cx, cy, *camera.distortion.tolist()])
 
 
 def motion_between(source: CameraModel, target: CameraModel) -> NDArray[np.float64]:

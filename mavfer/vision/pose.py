@@ -6,14 +6,16 @@ without, the pose comes from the picture alone and knows the distance only for a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from mavfer.errors import require
-from mavfer.vision.geometry import apply_matrix, euler_from_rotation
+from mavfer.vision.geometry import euler_from_rotation
 from mavfer.vision.landmarks import LANDMARKS, is_found, known_points
+from mavfer.vision.lenses import lens_numbers
 from mavfer.vision.mean_face import EYE_DISTANCE_MM, INNER_POINTS, JAW_POINTS, MEAN_FACE
 from mavfer.vision.registration import register_depth
 
@@ -25,26 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["HeadPose", "head_pose", "lift_from_crop", "lift_landmarks", "picture_pose"]
 
 _NOSE_POINTS: Final = tuple(range(27, 36))
-_PATCH: Final = 2
-_INWARD: Final = 0.1
-"""Landmarks of the jaw are read this share of the way to the face's middle: on skin, not beside."""
-_TOO_DEEP_MM: Final = 110.0
-_TOO_NEAR_MM: Final = 60.0
-_MIN_SHARE: Final = 0.3
-_MIN_POINTS: Final = 3
-"""Of the known landmarks, that must lie on measured depth."""
-_MIN_CLOSE: Final = 4
-"""Points that a second fit needs to be better than the first."""
 _LIFT_SIZE: Final = 224
 _LIFT_FACE: Final = 0.7
-_OUTLIER_MM: Final = 8.0
-_QUADRATIC: Final = 6
-_INNER: Final = list(INNER_POINTS)
-_IS_INNER, _IS_JAW, _IS_NOSE = (
-    np.isin(np.arange(LANDMARKS), points) for points in (_INNER, JAW_POINTS, _NOSE_POINTS)
+_INNER: Final = np.array(INNER_POINTS)
+_KINDS: Final = np.stack(
+    [np.isin(np.arange(LANDMARKS), points) for points in (INNER_POINTS, JAW_POINTS, _NOSE_POINTS)]
 )
-"""(68,) each: which landmarks are of the kind."""
-_BEHIND_ALL: Final = np.uint16(65535)
+"""(3, 68), which landmarks are of the kind."""
+_MEAN_HEAD_MM: Final = MEAN_FACE * EYE_DISTANCE_MM
 
 
 @dataclass(frozen=True)
@@ -119,31 +109,17 @@ def lift_from_crop(
         color_camera: Model of the color camera.
         crop_matrix: (2, 3) from the color frame's pixels to the crop's.
     """
-    points_mm = np.full((len(landmarks), 3), np.nan)
     if not is_found(landmarks):
-        return points_mm
-    known = np.flatnonzero(known_points(landmarks))
-    in_color = landmarks[known].astype(np.float64)
-    in_crop = apply_matrix(crop_matrix, in_color)
-    depth = _read_depth(depth_crop, _inside(in_crop, known))
-    inner_depth = depth[_IS_INNER[known] & np.isfinite(depth)]
-    if not inner_depth.size:
-        return points_mm
-    apart = depth - np.median(inner_depth)
-    depth[(apart > _TOO_DEEP_MM) | (apart < -_TOO_NEAR_MM)] = np.nan
-    if np.isfinite(depth).sum() < max(_MIN_POINTS, _MIN_SHARE * len(known)):
-        return points_mm
-    depth = _complete(depth, in_crop)
-    points_mm[known] = np.column_stack([color_camera.rays(in_color) * depth[:, None], depth])
+        return np.full((len(landmarks), 3), np.nan)
+    points_mm: NDArray[np.float64] = _kernels().lift(
+        np.ascontiguousarray(landmarks, np.float64),
+        np.ascontiguousarray(depth_crop),
+        np.ascontiguousarray(crop_matrix, np.float64),
+        lens_numbers(color_camera),
+        color_camera.matrix[0, 1],
+        _KINDS,
+    )
     return points_mm
-
-
-def _inside(in_crop: NDArray[np.float64], known: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Known points (K, 2) of the crop with those of the jaw moved a little inwards."""
-    is_jaw, is_nose = _IS_JAW[known], _IS_NOSE[known]
-    inside = in_crop.copy()
-    inside[is_jaw] += _INWARD * (in_crop[is_nose].mean(axis=0) - in_crop[is_jaw])
-    return inside
 
 
 def head_pose(points_mm: NDArray[np.float64]) -> HeadPose | None:
@@ -155,18 +131,15 @@ def head_pose(points_mm: NDArray[np.float64]) -> HeadPose | None:
     Args:
         points_mm: (68, 3) from `lift_landmarks` or `lift_from_crop`.
 
-    Source: Umeyama 1991, IEEE TPAMI 13(4), equations 40-43, in three dimensions.
+    Source: Umeyama 1991, IEEE TPAMI 13(4), equations 40-43, in three dimensions; the rotation by
+        Horn 1987, JOSA A 4(4), section 4.
     """
     if not is_found(points_mm):
         return None
-    inner = _known_inner(points_mm)
-    source, target = MEAN_FACE[inner] * EYE_DISTANCE_MM, points_mm[inner]
-    rotation, scale, shift = _fit_rigid(source, target)
-    apart = np.linalg.norm(scale * source @ rotation.T + shift - target, axis=1)
-    is_close = apart < max(_OUTLIER_MM, float(np.median(apart)) * 2)
-    if is_close.sum() >= _MIN_CLOSE:
-        rotation, _, shift = _fit_rigid(source[is_close], target[is_close])
-    return _pose(rotation, shift, "depth")
+    rotation, position_mm = _kernels().fit_head(
+        _MEAN_HEAD_MM, np.ascontiguousarray(points_mm, np.float64), _KINDS[0]
+    )
+    return _pose(rotation, position_mm, "depth")
 
 
 def picture_pose(landmarks: NDArray[Any], color_camera: CameraModel) -> HeadPose | None:
@@ -181,8 +154,8 @@ def picture_pose(landmarks: NDArray[Any], color_camera: CameraModel) -> HeadPose
     if not is_found(landmarks):
         return None
     cv2: Any = require("cv2", "preprocess")
-    inner = _known_inner(landmarks)
-    source = np.ascontiguousarray(MEAN_FACE[inner] * EYE_DISTANCE_MM)
+    inner = _INNER[known_points(landmarks[_INNER])]
+    source = _MEAN_HEAD_MM[inner]
     rays = np.ascontiguousarray(color_camera.rays(landmarks[inner].astype(np.float64)))
     found, turn, shift = cv2.solvePnP(source, rays, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
     if not found:
@@ -192,61 +165,19 @@ def picture_pose(landmarks: NDArray[Any], color_camera: CameraModel) -> HeadPose
     return _pose(rotation, np.asarray(shift, dtype=np.float64).ravel(), "picture")
 
 
-def _known_inner(landmarks: NDArray[Any]) -> NDArray[np.int64]:
-    """Numbers of the known points within the face."""
-    inner = np.array(_INNER)
-    return inner[known_points(landmarks[inner])]
-
-
 def _pose(
     rotation: NDArray[np.float64],
     position_mm: NDArray[np.float64],
     source: Literal["depth", "picture"],
 ) -> HeadPose:
     """A pose in degrees."""
-    yaw, pitch, roll = np.degrees(euler_from_rotation(rotation))
-    return HeadPose(float(yaw), float(pitch), float(roll), position_mm, source)
+    yaw, pitch, roll = (math.degrees(angle) for angle in euler_from_rotation(rotation))
+    return HeadPose(yaw, pitch, roll, position_mm, source)
 
 
-def _read_depth(depth_crop: NDArray[np.uint16], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Median depth (N,) of the measured pixels around points (N, 2) of the crop; NaN where none."""
-    reach = np.arange(-_PATCH, _PATCH + 1)
-    height, width = depth_crop.shape
-    x = np.rint(points[:, 0]).astype(int)[:, None, None] + reach[None, None, :]
-    y = np.rint(points[:, 1]).astype(int)[:, None, None] + reach[None, :, None]
-    is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    patch = depth_crop[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-    is_measured = is_inside & (patch > 0)
-    # Sorted with what is not measured behind everything else: numpy's own median of numbers among
-    # NaN takes twenty times as long.
-    values = np.sort(np.where(is_measured, patch, _BEHIND_ALL).reshape(len(points), -1), axis=1)
-    count = np.count_nonzero(is_measured, axis=(1, 2))
-    rows, middle = np.arange(len(points)), np.maximum(count, 1)
-    median = (values[rows, (middle - 1) // 2].astype(np.float64) + values[rows, middle // 2]) / 2
-    return np.where(count > len(reach), median, np.nan)
+def _kernels() -> Any:
+    """The compiled loops over landmarks, or the line that installs numba."""
+    require("numba", "preprocess")
+    from mavfer.vision import pose_kernels
 
-
-def _complete(depth: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Depth with its NaN replaced by a quadratic surface through the others."""
-    is_known = np.isfinite(depth)
-    if is_known.all():
-        return depth
-    x, y = ((points - points.mean(axis=0)) / points.std(axis=0)).T
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    terms = terms if is_known.sum() > 2 * _QUADRATIC else terms[:, :3]
-    weights, *_ = np.linalg.lstsq(terms[is_known], depth[is_known], rcond=None)
-    low, high = depth[is_known].min(), depth[is_known].max()
-    return np.where(is_known, depth, np.clip(terms @ weights, low, high))
-
-
-def _fit_rigid(
-    source: NDArray[np.float64], target: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
-    """Rotation (3, 3), scale and shift (3,) that bring `source` (N, 3) closest to `target`."""
-    source_centre, target_centre = source.mean(axis=0), target.mean(axis=0)
-    a, b = source - source_centre, target - target_centre
-    u, strengths, v = np.linalg.svd(b.T @ a)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ v))])
-    rotation: NDArray[np.float64] = (u * sign) @ v
-    scale = float((strengths * sign).sum() / (a * a).sum())
-    return rotation, scale, target_centre - scale * rotation @ source_centre
+    return pose_kernels

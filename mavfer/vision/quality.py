@@ -18,7 +18,9 @@ __all__ = ["CropQuality", "face_hull", "measure_crop"]
 
 _BLUR_SIZE: Final = 112
 _SATURATED: Final = 250
-_INSIDE_STEP: Final = 4
+_INSIDE_STEP: Final = 16
+"""Of so many pixels of the face, one is looked at for the share inside."""
+_NOTHING: Final = np.empty((0, 0), np.uint16)
 
 
 @dataclass(frozen=True)
@@ -61,21 +63,25 @@ def measure_crop(
     """
     if not (is_found(landmarks) and np.isfinite(crop_matrix).all()):
         return CropQuality(*(np.nan,) * 6)
-    cv2: Any = require("cv2", "preprocess")
     hull = face_hull(landmarks, crop_matrix, color_crop.shape[:2])
     if not hull.any():
         return CropQuality(np.nan, np.nan, np.nan, 0.0, np.nan, np.nan)
-    gray = cv2.cvtColor(color_crop, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(gray, (_BLUR_SIZE, _BLUR_SIZE), interpolation=cv2.INTER_AREA)
-    _, edge_deviation = cv2.meanStdDev(cv2.Laplacian(small, cv2.CV_32F))
-    pixels, grays, saturated, deep, warm = _count_face(
-        hull, color_crop, gray, depth_crop, thermal_crop
-    )
+    kernels = _kernels()
+    small, gray = _grays(color_crop)
+    pixels, grays, saturated, deep, warm = kernels.count_face(
+        hull,
+        np.ascontiguousarray(color_crop),
+        gray,
+        _NOTHING if depth_crop is None else np.ascontiguousarray(depth_crop),
+        _NOTHING if thermal_crop is None else np.ascontiguousarray(thermal_crop),
+        _SATURATED,
+    ).tolist()
+    frame_from_crop = invert_matrix(crop_matrix)
     return CropQuality(
-        blur=float(edge_deviation[0, 0] ** 2),
+        blur=kernels.edge_variance(small),
         brightness=grays / pixels,
         saturation=saturated / pixels,
-        inside=_inside_share(hull, crop_matrix, frame_shape),
+        inside=kernels.inside_share(hull, frame_from_crop, frame_shape, _INSIDE_STEP),
         depth_coverage=np.nan if depth_crop is None else deep / pixels,
         thermal_coverage=np.nan if thermal_crop is None else warm / pixels,
     )
@@ -87,50 +93,22 @@ def face_hull(
     """The face in a crop, brows to chin: the convex hull of the landmarks, bool (H, W)."""
     cv2: Any = require("cv2", "preprocess")
     points = apply_matrix(crop_matrix, complete_landmarks(landmarks))
-    outline = cv2.convexHull(np.rint(points).astype(np.int32))
     mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillConvexPoly(mask, outline, 1)
-    return mask.astype(bool)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.rint(points).astype(np.int32)), 1)
+    return mask.view(np.bool_)
 
 
-def _count_face(
-    hull: NDArray[np.bool_],
-    color: NDArray[np.uint8],
-    gray: NDArray[np.uint8],
-    depth: NDArray[np.uint16] | None,
-    thermal: NDArray[np.uint16] | None,
-) -> list[int]:
-    """Pixels of the face, their gray levels, and how many are saturated, deep and warm."""
+def _grays(color: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Gray levels of a crop (H, W, 3): at the size at which blur is measured, and at its own."""
+    cv2: Any = require("cv2", "preprocess")
+    gray = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, (_BLUR_SIZE, _BLUR_SIZE), interpolation=cv2.INTER_AREA)
+    return small, gray
+
+
+def _kernels() -> Any:
+    """The compiled loops over crops, or the line that installs numba."""
     require("numba", "preprocess")
-    from mavfer.vision.quality_kernels import count_face
+    from mavfer.vision import quality_kernels
 
-    nothing = np.empty((0, 0), np.uint16)
-    sums = count_face(
-        hull,
-        np.ascontiguousarray(color),
-        gray,
-        nothing if depth is None else np.ascontiguousarray(depth),
-        nothing if thermal is None else np.ascontiguousarray(thermal),
-        _SATURATED,
-    )
-    return [int(total) for total in sums]
-
-
-def _inside_share(
-    hull: NDArray[np.bool_], crop_matrix: NDArray[np.float64], frame_shape: tuple[int, int]
-) -> float:
-    """Share of the face that lies inside the frame, from one in 16 pixels."""
-    height, width = hull.shape
-    frame_from_crop = invert_matrix(crop_matrix)
-    rim = np.array([[0.0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
-    if _is_inside(apply_matrix(frame_from_crop, rim), frame_shape).all():
-        return 1.0
-    row, column = np.divmod(np.flatnonzero(hull)[:: _INSIDE_STEP**2], width)
-    in_crop = np.stack([column, row], axis=1).astype(np.float64)
-    return float(_is_inside(apply_matrix(frame_from_crop, in_crop), frame_shape).mean())
-
-
-def _is_inside(points: NDArray[np.float64], frame_shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """True (N,) for points of a frame's pixels that lie in the frame."""
-    x, y = points.T
-    return np.asarray((x >= 0) & (x <= frame_shape[1] - 1) & (y >= 0) & (y <= frame_shape[0] - 1))
+    return quality_kernels

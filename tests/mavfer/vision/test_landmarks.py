@@ -30,6 +30,16 @@ def test_known_points_are_told_for_any_number_of_frames():
     assert is_found(film).tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("unknown", [np.nan, np.inf])
+def test_a_point_that_lacks_a_coordinate_is_not_known(axis, unknown):
+    points = MEAN_FACE.copy()
+    points[7, axis] = unknown
+
+    assert np.flatnonzero(~known_points(points)).tolist() == [7]
+    assert is_found(points)
+
+
 @pytest.mark.parametrize("point", FIVE_POINTS)
 def test_a_face_without_one_of_the_five_points_is_not_found(point):
     landmarks = FACE.copy()
@@ -47,6 +57,17 @@ def test_five_points_have_the_box_of_all(angle, scale, shift):
 
     assert whole.distance(few) < 1e-6
     assert few.width == pytest.approx(whole.width)
+
+
+def test_a_box_goes_with_the_face_and_grows_with_it():
+    box, moved = box_from_landmarks(FACE), box_from_landmarks(3 * FACE + [10, -20])
+
+    assert (moved.x, moved.y) == pytest.approx((3 * box.x + 10, 3 * box.y - 20))
+    assert moved.width == pytest.approx(3 * box.width)
+    # From above the brows to the chin.
+    top, bottom = FACE[:, 1].min(), FACE[:, 1].max()
+    assert box.y == pytest.approx((top + bottom) / 2, abs=0.1 * box.width)
+    assert box.width == pytest.approx(bottom - top, rel=0.2)
 
 
 def test_the_mean_face_stands_for_unknown_points():

@@ -1,9 +1,12 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from skimage import data
 
 from mavfer.vision.alignment import PRESETS, crop_matrix, warp_color
+from mavfer.vision.geometry import apply_matrix, invert_matrix
 from mavfer.vision.landmarks import FIVE_POINTS
 from mavfer.vision.mean_face import MEAN_FACE
 from mavfer.vision.quality import face_hull, measure_crop
@@ -87,3 +90,37 @@ def test_hull_covers_brows_to_chin(landmarks):
 
     assert np.flatnonzero(hull.any(axis=1)).max() == pytest.approx(canonical[8, 1], abs=1.5)
     assert np.flatnonzero(hull.any(axis=1)).min() == pytest.approx(canonical[19, 1], abs=1.5)
+
+
+def plain_measures(color, hull, depth, to_frame, frame_shape):
+    """The measures in plain numpy and OpenCV, in the order of `CropQuality`."""
+    gray = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(gray, (112, 112), interpolation=cv2.INTER_AREA)
+    row, column = (index[::16] for index in np.nonzero(hull))
+    x, y = apply_matrix(to_frame, np.stack([column, row], axis=1)).T
+    height, width = frame_shape
+    return (
+        cv2.Laplacian(small, cv2.CV_64F).var(),
+        gray[hull].mean(),
+        (color[hull] >= 250).any(axis=1).mean(),
+        ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).mean(),
+        (depth[hull] > 0).mean(),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_measures_are_those_of_plain_numpy(seed):
+    rng = np.random.default_rng(seed)
+    face = MEAN_FACE[:, :2] * rng.uniform(20, 60) + rng.uniform(-50, 350, 2)
+    face += rng.normal(0, 2, face.shape)
+    matrix = crop_matrix(face, PRESET)
+    color = rng.integers(0, rng.choice([200, 256]), (224, 224, 3), dtype=np.uint8)
+    color = cv2.GaussianBlur(color, (0, 0), rng.choice([0.1, 3]))
+    depth = rng.choice([0, 700, 65535], (224, 224)).astype(np.uint16)
+
+    quality = measure_crop(color, face, matrix, (300, 400), depth_crop=depth)
+
+    hull = face_hull(face, matrix, SHAPE)
+    expected = plain_measures(color, hull, depth, invert_matrix(matrix), (300, 400))
+    assert tuple(vars(quality).values())[:5] == pytest.approx(expected, rel=1e-9, abs=1e-9)
