@@ -6,6 +6,7 @@ along +z with x to the right and y down. World coordinates are those of the colo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -259,10 +260,9 @@ def euler_from_rotation(rotation: NDArray[np.float64]) -> tuple[float, float, fl
 
     Pitch is within a quarter turn of 0; at exactly a quarter turn yaw and roll cannot be parted.
     """
-    pitch = np.arcsin(np.clip(-rotation[1, 2], -1, 1))
-    yaw = np.arctan2(-rotation[0, 2], rotation[2, 2])
-    roll = np.arctan2(rotation[1, 0], rotation[1, 1])
-    return float(yaw), float(pitch), float(roll)
+    (_, _, xz), (yx, yy, yz), (_, _, zz) = rotation.tolist()
+    pitch = math.asin(min(max(-yz, -1.0), 1.0))
+    return math.atan2(-xz, zz), pitch, math.atan2(yx, yy)
 
 
 def _require_shape(name: str, array: NDArray[np.float64], shape: tuple[int, ...]) -> None:
