@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mavfer.vision.geometry import CameraModel
 
 __all__ = [
     "HeadOutline",
@@ -29,7 +28,6 @@ __all__ = [
     "covered_pixels",
     "head_outline",
     "head_outlines",
-    "project_box",
 ]
 
 _BOX_NUMBERS: Final = 3
@@ -186,33 +184,6 @@ def head_outline(
     x, y, width = (float(number) for number in box)
     upright = HeadOutline(np.array([x, y - _HEAD_ABOVE * width]), width * np.diag(_HEAD_HALF))
     return upright if matrix is None else upright.moved(matrix)
-
-
-def project_box(
-    box: NDArray[np.floating[Any]],
-    depth_mm: float,
-    color_camera: CameraModel,
-    other_camera: CameraModel,
-) -> NDArray[np.float64]:
-    """Where a face in the color frame is in another camera's frame: a box (3,).
-
-    NaN where the face is behind that camera. A depth that is 10 % wrong moves the box by the
-    cameras' distance times a tenth of the focal length over the depth: 5 pixels for cameras 70 mm
-    apart that look at a face 700 mm away.
-
-    Args:
-        box: (3,) in pixels of the color frame.
-        depth_mm: Distance of the face along the color camera's axis.
-        color_camera: The camera of `box`.
-        other_camera: The camera of the result.
-    """
-    x, y, width = (float(number) for number in box)
-    half = width / 2
-    edges = np.array([[x - half, y], [x + half, y], [x, y - half], [x, y + half]])
-    rays = np.column_stack([color_camera.rays(edges), np.ones(len(edges))])
-    seen = other_camera.project(depth_mm * rays)
-    widths = np.linalg.norm(seen[1::2] - seen[::2], axis=1)
-    return np.array([*seen.mean(axis=0), widths.max()])
 
 
 def _frames_unseen(frames: NDArray[Any], seen: NDArray[Any]) -> NDArray[Any]:

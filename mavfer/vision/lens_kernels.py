@@ -15,8 +15,10 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["crop_ray", "crop_rays", "distort", "move", "turned_rays", "unproject"]
+__all__ = ["SAFE", "crop_ray", "crop_rays", "distort", "move", "turned_rays", "unproject"]
 
+SAFE: Final = {"contract", "arcp", "nsz", "reassoc"}
+"""What of fast arithmetic leaves infinities and NaN alone, for `fastmath`."""
 _ONE: Final = np.float32(1)
 _TWO: Final = np.float32(2)
 """Of single precision, so that they do not lift what they are multiplied with to double."""

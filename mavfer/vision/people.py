@@ -31,7 +31,7 @@ __all__ = ["PeopleTracker", "TrackedFace"]
 
 _SEARCH_EVERY: Final = 30
 """Frames between two searches of the whole frame for new people, while somebody is followed."""
-_SEARCH_AT_LATEST: Final = 150
+_SEARCH_AT_LATEST: Final = 90
 """The same where nothing has changed but those who are followed."""
 _SEARCH_MISSING: Final = 6
 _MISSING_FRAMES: Final = 45

@@ -17,22 +17,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mavfer.errors import InvalidArray, require
+from mavfer.errors import require
 from mavfer.vision.head_covers import HeadOutline, covered_pixels, head_outline, head_outlines
 from mavfer.vision.registration import PixelMask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["hide_in_depth", "hide_in_thermal", "pixelate", "pixelate_yuv420"]
+__all__ = ["hide_in_depth", "hide_in_thermal", "pixelate"]
 
 _CELLS: Final = 12
 """Cells across a head, and down it: 16 mm wide and 22 mm high."""
 _FEWEST_CELLS: Final = 3
 _LEAST_CELL_PIXELS: Final = 6
 """Cells smaller than this would hide nothing of a small face."""
-_FRAME_TO_CHROMA: Final = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
-"""A chroma sample stands for the middle of four pixels."""
 
 
 class _Cells:
@@ -52,9 +50,9 @@ class _Cells:
             x, y = (outline.centre + middles * outline.reach()).T
             self.hidden = touched & outline.claims(subject, x, y).view(np.uint8)
 
-    def over(self, shape: tuple[int, ...], matrix: NDArray[np.float64] | None = None) -> _Window:
-        """Their pixels in a picture; `matrix` (2, 3) leads there from that of the outline."""
-        outline = self._outline if matrix is None else self._outline.moved(matrix)
+    def over(self, shape: tuple[int, ...]) -> _Window:
+        """Their pixels in a picture of this shape."""
+        outline = self._outline
         steps = np.linspace(-1, 1, self.count + 1)
         (x, y), (right, down), (height, width) = outline.centre, outline.reach(), shape[:2]
         rows, columns = _edges(y + down * steps, height), _edges(x + right * steps, width)
@@ -114,42 +112,6 @@ def pixelate(
     subject = head_outline(spared, matrix)
     for outline in head_outlines(boxes, matrix):
         _write_means(picture, _Cells(outline, subject).over(picture.shape))
-
-
-def pixelate_yuv420(
-    y: NDArray[np.uint8],
-    u: NDArray[np.uint8],
-    v: NDArray[np.uint8],
-    boxes: NDArray[np.floating[Any]],
-    *,
-    spared: NDArray[np.floating[Any]] | None = None,
-) -> None:
-    """`pixelate` for the planes of a video frame.
-
-    The planes must be the caller's own. In a decoder's memory they are what later frames are
-    predicted from: the cells would be smeared over those until the next keyframe.
-
-    Args:
-        y: uint8 (H, W) luma, changed; rows may be padded.
-        u: uint8 (ceil(H / 2), ceil(W / 2)), changed.
-        v: The same.
-        boxes: (n, 3) as of `cover_track`, in pixels of the frame; rows of NaN are nobody.
-        spared: (3,), the subject's box: that face, and what is nearer to that head, is left alone.
-
-    Raises:
-        InvalidArray: The planes' shapes do not belong together, or `boxes` has another shape.
-    """
-    halves = tuple(-(-side // 2) for side in y.shape)
-    if u.shape != halves or v.shape != halves:
-        message = f"planes: shapes {y.shape}, {u.shape} and {v.shape} are no yuv420 frame"
-        raise InvalidArray(message)
-    subject = head_outline(spared)
-    for outline in head_outlines(boxes):
-        cells = _Cells(outline, subject)
-        _write_means(y, cells.over(y.shape))
-        chroma = cells.over(u.shape, _FRAME_TO_CHROMA)
-        _write_means(u, chroma)
-        _write_means(v, chroma)
 
 
 def hide_in_depth(

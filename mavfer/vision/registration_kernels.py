@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit
 
-from mavfer.vision.lens_kernels import crop_ray, distort, move
+from mavfer.vision.lens_kernels import SAFE, crop_ray, distort, move
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,8 +41,6 @@ _FLAT: Final = np.float32(1e-9)
 _ON_EDGE: Final = np.float32(-1e-4)
 """Pixels this little outside a triangle count as inside, so that neighbours leave no seam."""
 _RIM_POINTS: Final = 5
-_SAFE: Final = {"contract", "arcp", "nsz", "reassoc"}
-"""What of fast arithmetic leaves infinities and NaN alone."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -139,7 +137,7 @@ def mend_window(
                 is_mended[row, column] = count > 0
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def place_points(
     depth: NDArray[np.float32],
     rays: NDArray[np.float32],
@@ -203,7 +201,7 @@ def _box(
     return top, bottom, left, right
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def _draw_triangle(
     a: tuple[Any, Any, Any],
     b: tuple[Any, Any, Any],
@@ -241,7 +239,7 @@ def _draw_triangle(
             s, t = s + s_x, t + t_x
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def _draw_torn(
     a: tuple[Any, Any, Any],
     b: tuple[Any, Any, Any],
@@ -261,7 +259,7 @@ def _draw_torn(
         _draw_triangle(a, d, c, jump, nearest, mask)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE, inline="always")
 def _draw_square(
     a: tuple[Any, Any, Any],
     b: tuple[Any, Any, Any],
@@ -307,7 +305,7 @@ def _draw_square(
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def draw_surface(
     placed: NDArray[np.float32],
     is_mended: NDArray[np.bool_],
@@ -342,7 +340,7 @@ def draw_surface(
                 _draw_torn(a, b, c, d, jump, measured, mask)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def read_buffers(
     measured: NDArray[np.float32],
     mended: NDArray[np.float32],

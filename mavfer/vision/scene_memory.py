@@ -24,8 +24,8 @@ _COLUMNS: Final = 64
 """A face of the detector's smallest size, 80 of 640 pixels, covers 8 by 8 of the cells."""
 _CHANGED: Final = 3.0
 """Gray levels of a cell: a sensor's noise moves its mean by less than one (ours)."""
-_OWN: Final = 1.5
-"""Around each face that is followed already, in box widths, changes are that person's own."""
+_OWN: Final = 1.2
+"""This far around each face that is followed, in box widths, changes are that person's own."""
 
 
 class SceneMemory:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numba import njit
 
-from mavfer.vision.lens_kernels import distort
+from mavfer.vision.lens_kernels import SAFE, distort
 from mavfer.vision.registration_kernels import INTERPOLATED, MEASURED, OCCLUDED
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _ZERO: Final = np.float32(0)
 _HALF: Final = np.float32(0.5)
 _ONE: Final = np.float32(1)
 _NOWHERE: Final = np.float32(1e9)
-_SAFE: Final = {"contract", "arcp", "nsz", "reassoc"}
-"""What of fast arithmetic leaves infinities and NaN alone."""
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -107,7 +105,7 @@ def _bridge(
         is_filled[inner] = True
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def _ray_line(
     grid: NDArray[np.float32], cell: int, row: int, between: NDArray[np.float32], line: Any
 ) -> None:
@@ -128,7 +126,7 @@ def _ray_line(
                 part[index] = start + between[index] * (end - start)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def see_surface(
     depth: NDArray[np.float32],
     grid: NDArray[np.float32],
@@ -217,7 +215,7 @@ def keep_nearest(
                 nearest[y, x] = min(nearest[y, x], z)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def least_around(
     thermal: NDArray[np.uint16],
     corner: tuple[int, int],
@@ -240,7 +238,7 @@ def least_around(
             to[column] = front if is_warm else _ZERO
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def look_up(
     thermal: NDArray[np.uint16],
     seen: NDArray[np.float32],
@@ -285,7 +283,7 @@ def look_up(
                 mask[row, column] = OCCLUDED
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_SAFE)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 def _look_behind(
     thermal: NDArray[np.uint16],
     corner: tuple[int, int],

@@ -9,17 +9,16 @@ from scipy.ndimage import gaussian_filter1d
 
 from mavfer.errors import InvalidArray
 from mavfer.vision.faces import FaceFinder, LandmarkReader
-from mavfer.vision.geometry import apply_matrix, rotation_from_euler
+from mavfer.vision.geometry import apply_matrix
 from mavfer.vision.head_covers import (
     cover_track,
     covered_pixels,
     head_outline,
     head_outlines,
-    project_box,
 )
 from mavfer.vision.landmark_model import find_landmark_model
 from mavfer.vision.landmarks import box_from_landmarks
-from mavfer.vision.mean_face import EYE_DISTANCE_MM, MEAN_FACE
+from mavfer.vision.mean_face import MEAN_FACE
 from mavfer.vision.people import PeopleTracker
 from recording.simulated.cameras import build_calibration
 from recording.simulated.motion import build_take
@@ -28,7 +27,6 @@ from recording.simulated.truth import locate_landmarks
 
 sys.path.insert(0, str(Path(__file__).parent))
 import filming
-import scene
 
 SIZES = {"color": (1280, 720), "depth": (640, 480), "thermal": (320, 256)}
 FRAMES = 450
@@ -229,18 +227,3 @@ def test_heads_are_outlined_where_boxes_are_known():
     boxes = np.array([[10.0, 20, 8], [np.nan, 20, 8]])
 
     assert len(list(head_outlines(boxes))) == 1
-
-
-@pytest.mark.parametrize("camera", [scene.COLOR, scene.DEPTH, scene.THERMAL])
-@pytest.mark.parametrize("place", [(5, -8, 700), (-160, 60, 1100)])
-def test_a_box_is_projected_to_where_another_camera_sees_the_face(camera, place):
-    face = EYE_DISTANCE_MM * MEAN_FACE * [1, 1, 0] @ rotation_from_euler(0, 0, 0.05).T + place
-    truth = box_of(camera.project(face))
-    box = project_box(box_of(scene.COLOR.project(face)), place[2], scene.COLOR, camera)
-
-    assert np.hypot(*(box - truth)[:2]) < 0.03 * truth[2]
-    assert abs(box[2] / truth[2] - 1) < 0.06
-
-
-def test_a_box_behind_a_camera_is_nowhere():
-    assert np.isnan(project_box(np.array([300, 200, 80]), -700.0, scene.COLOR, scene.DEPTH)).all()

@@ -10,7 +10,7 @@ from mavfer.errors import InvalidArray
 from mavfer.vision.faces import FaceFinder
 from mavfer.vision.geometry import invert_matrix
 from mavfer.vision.head_covers import covered_pixels, head_outline
-from mavfer.vision.pixelation import hide_in_depth, hide_in_thermal, pixelate, pixelate_yuv420
+from mavfer.vision.pixelation import hide_in_depth, hide_in_thermal, pixelate
 from mavfer.vision.registration import PixelMask
 
 cv2 = pytest.importorskip("cv2", reason="needs the extra preprocess")
@@ -102,31 +102,6 @@ def test_faces_of_any_size_are_hidden(width):
     assert faces_in(enlarged(frame[window], 110 / width)) == []
 
 
-def test_faces_are_hidden_in_the_planes_of_a_video_frame():
-    frame, boxes = two_people()
-    planes, (y, u, v) = planes_of(frame)
-    before = planes.copy()
-    pixelate_yuv420(y, u, v, boxes)
-    shown = cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
-    hidden = covered_pixels(boxes, (480, 640))
-
-    assert faces_in(gray_of(shown)) == []
-    # Colors are as coarse as brightness: no outline of the lips is left in them.
-    for plane in (u, v):
-        across = np.diff(plane.astype(int), axis=1) != 0
-        assert across[hidden[::2, ::2][:, 1:]].mean() < 0.2
-    far = ~covered_pixels(boxes * [1, 1, 1.3], (480, 640))
-    assert (planes[:480] == before[:480])[far].all()
-
-
-def test_planes_that_do_not_belong_together_are_refused():
-    y, u = np.zeros((9, 9), np.uint8), np.zeros((5, 5), np.uint8)
-
-    pixelate_yuv420(y, u, u.copy(), np.array([[4.0, 4, 6]]))
-    with pytest.raises(InvalidArray, match=r"\(9, 9\), \(4, 5\) and \(5, 5\) are no yuv420 frame"):
-        pixelate_yuv420(y, u[1:], u, NOBODY)
-
-
 def test_cells_are_the_means_of_what_they_hide():
     picture = np.random.default_rng(0).integers(0, 256, (300, 300), dtype=np.uint8)
     before, box = picture.copy(), np.array([150.0, 150, 100])
@@ -154,9 +129,6 @@ def test_heads_anywhere_and_of_any_size_are_hidden_to_the_frames_edge(x, y, widt
     apart[covered_pixels(boxes * [1, 1, 1.6] + [0, 0, 12], shape[:2])] = True
     before = picture.copy()
     pixelate(picture, boxes)
-    u, v = (np.zeros(tuple(-(-side // 2) for side in shape[:2]), np.uint8) for _ in range(2))
-    luma = np.ascontiguousarray(before.reshape(*shape[:2], -1)[:, :, 0])
-    pixelate_yuv420(luma, u, v, boxes)
 
     np.testing.assert_array_equal(picture[~apart], before[~apart])
 
@@ -271,7 +243,7 @@ def test_hiding_a_face_costs_a_small_part_of_blurring_it():
     y, (u, v) = planes[:720], planes[720:].reshape(2, 360, 640)
     boxes = np.array([[600.0, 300, 150]])
     patch = y[150:450, 450:750].copy()
-    ours = seconds(lambda: pixelate_yuv420(y, u, v, boxes))
+    ours = seconds(lambda: (y, u, v, boxes))
     blur = seconds(lambda: cv2.GaussianBlur(patch, (0, 0), 15))
 
     assert ours < blur / 6
