@@ -28,6 +28,8 @@ GROUP_FRAMES: Final = 8
 SEGMENT_FRAMES: Final = 128
 """Frames that are lost at most when a run is killed: about a second of work, and a second to look
 for the nearest keyframe."""
+_TRIAL_GROUPS: Final = 4
+"""Once in so many groups, about a second, all predictors are tried."""
 
 _STREAMS: Final = ("color", "depth", "thermal", "depth_mask", "thermal_mask")
 
@@ -79,9 +81,12 @@ class Segment:
             if getattr(frames[0], name) is None:
                 continue
             stacked = np.stack([getattr(crops, name) for crops in frames])
-            is_mask = name.endswith("_mask")
-            group = encode_masks(stacked) if is_mask else encode_frames(stacked, self._profile)
-            self._groups.setdefault(name, []).append(group)
+            groups = self._groups.setdefault(name, [])
+            if name.endswith("_mask"):
+                groups.append(encode_masks(stacked))
+            else:
+                like = groups[-1] if len(groups) % _TRIAL_GROUPS else None
+                groups.append(encode_frames(stacked, self._profile, like))
 
 
 def groups_of(arrays: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, EncodedFrames]]:

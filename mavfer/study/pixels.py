@@ -120,20 +120,22 @@ FORMULA: Final = (
 _local = threading.local()
 
 
-def encode_group(frames: Pixels, profile: Profile) -> tuple[int, list[bytes]]:
+def encode_group(
+    frames: Pixels, profile: Profile, predictor: int | None = None
+) -> tuple[int, list[bytes]]:
     """The predictor's code and the bytes of each frame of one group.
-
-    Every predictor is tried on a band of the group's middle frame; the one that leaves fewest bytes
-    is kept.
 
     Args:
         frames: uint8 or uint16 (n, H, W) or (n, H, W, channels), n >= 1.
         profile: How to compress.
+        predictor: Code of a group like this one; where it is None, every predictor is tried on a
+            band of the group's middle frame, and the one that leaves fewest bytes is taken.
     """
     codec = PROFILES[profile]
     if codec is None:
         return NONE, [frame.tobytes() for frame in frames]
-    predictor = _best_predictor(frames)
+    if predictor is None:
+        predictor = _best_predictor(frames)
     before = [None, *frames[:-1]]
     return predictor, [
         encode_frame(frame, previous, predictor, codec)

@@ -36,9 +36,14 @@ class EncodedFrames:
     """Of a pixel, "uint8" or "uint16"."""
 
 
-def encode_frames(frames: Pixels, profile: Profile) -> EncodedFrames:
-    """One group of color, depth or thermal frames (n, H, W) or (n, H, W, channels), encoded."""
-    predictor, chunks = encode_group(frames, profile)
+def encode_frames(
+    frames: Pixels, profile: Profile, like: EncodedFrames | None = None
+) -> EncodedFrames:
+    """One group of color, depth or thermal frames (n, H, W) or (n, H, W, channels), encoded.
+
+    `like` is a group that looks like it, whose predictor then serves here too.
+    """
+    predictor, chunks = encode_group(frames, profile, like.predictor if like else None)
     return EncodedFrames(predictor, chunks, frames.shape[1:], str(frames.dtype))
 
 
