@@ -99,11 +99,16 @@ class Workspace:
         return self.folder / f"{kind}-{number:06d}.step"
 
 
-def _packed(arrays: Arrays) -> list[bytes]:
-    """What a step's file holds, piece by piece."""
+def _packed(arrays: Arrays) -> list[bytes | memoryview]:
+    """What a step's file holds, piece by piece; the arrays are not copied."""
     listed = [(name, dtype_to_descr(array.dtype), array.shape) for name, array in arrays.items()]
     head = json.dumps(listed).encode()
-    pieces = [struct.pack("<Q", len(head)), head, *(array.tobytes() for array in arrays.values())]
+    pieces: list[bytes | memoryview] = [struct.pack("<Q", len(head)), head]
+    pieces += [
+        np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        for array in arrays.values()
+        if array.size
+    ]
     checksum = 0
     for piece in pieces:
         checksum = crc32(piece, checksum)
