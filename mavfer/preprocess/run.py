@@ -157,13 +157,19 @@ def _guarded(
     except MissingExtra:
         raise  # no session could do without it
     except MavferError as error:
+        _write_down(path)
         return SessionResult(name, "failed", error=str(error))
     except Exception as error:
-        with suppress(OSError), replacing(path) as part:  # the disk itself may be what failed
-            part.write_text(traceback.format_exc(), encoding="utf-8")
+        _write_down(path)
         return SessionResult(name, "failed", error=f"unexpected: {error!r}; see {path}")
     path.unlink(missing_ok=True)  # of an earlier run
     return result
+
+
+def _write_down(path: Path) -> None:
+    """Writes the error that is being handled, with its traceback, for whoever looks into it."""
+    with suppress(OSError), replacing(path) as part:  # the disk itself may be what failed
+        part.write_text(traceback.format_exc(), encoding="utf-8")
 
 
 @contextmanager

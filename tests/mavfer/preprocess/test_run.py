@@ -71,7 +71,9 @@ def test_a_session_that_fails_does_not_stop_the_others(raw_copy):
     assert f"{SIM}: failed: {failed.error}" in outcome.notices
     assert "1 session preprocessed, 0 up to date, 1 failed" in str(outcome)
     assert [line["session"] for line in read_index(raw_copy)] == [LIT]
-    assert not (raw_copy.reports_folder / f"{SIM}.error.txt").exists()
+    report = (raw_copy.reports_folder / f"{SIM}.error.txt").read_text()
+    assert report.startswith("Traceback (most recent call last)")
+    assert report.rstrip().endswith(failed.error)
 
 
 def test_a_depth_frame_that_cannot_be_read_is_named(raw_copy):
