@@ -205,9 +205,10 @@ def _require_exact(part: Path, pts: NDArray[np.int64], writer: MediaWriter) -> N
         if stream.time_base != _TICK:
             message = f"{part}: stamps in units of {stream.time_base} s instead of {_TICK} s"
             raise InvalidFile(message)
-        packets = [packet for packet in container.demux(stream) if packet.size]
-        found = [packet.pts for packet in packets]
-        keys = [packet.pts for packet in packets if packet.is_keyframe]
+        packets = (packet for packet in container.demux(stream) if packet.size)
+        stamps = [(packet.pts, packet.is_keyframe) for packet in packets]
+    found = [pts for pts, _ in stamps]
+    keys = [pts for pts, is_key in stamps if is_key]
     if found != pts.tolist():
         message = f"{part}: stamps do not read back as written ({len(found)} of {len(pts)} frames)"
         raise InvalidFile(message)
