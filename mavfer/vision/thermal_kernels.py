@@ -42,67 +42,38 @@ def fill_gaps(
 
     A gap is bridged where both its ends lie on one surface: at most `step_mm` apart.
     """
+    height, width = depth.shape
     line, filled_line = depth.reshape(-1), is_filled.reshape(-1)
-    _fill_rows(line, filled_line, depth.shape, longest, step_mm)
-    _fill_columns(line, filled_line, depth.shape, longest, step_mm)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _fill_rows(
-    depth: NDArray[np.float32],
-    is_filled: NDArray[np.bool_],
-    shape: tuple[int, int],
-    longest: int,
-    step_mm: float,
-) -> None:
-    """`fill_gaps` along the rows of an image that lies in one line."""
-    height, width = shape
+    across, down = 1, width
     for row in range(height):
-        last = -1
-        for index in range(row * width, (row + 1) * width):
-            if depth[index] > 0:
-                if last >= 0 and 1 < index - last <= longest + 1:
-                    _bridge(depth, is_filled, last, index, 1, step_mm)
-                last = index
+        _bridge_line(line, filled_line, row * down, across, width, longest, step_mm)
+    for column in range(width):
+        _bridge_line(line, filled_line, column * across, down, height, longest, step_mm)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _fill_columns(
+def _bridge_line(
     depth: NDArray[np.float32],
     is_filled: NDArray[np.bool_],
-    shape: tuple[int, int],
-    longest: int,
-    step_mm: float,
-) -> None:
-    """The same along its columns, which are walked side by side, as they lie in memory."""
-    height, width = shape
-    lasts = np.full(width, -1)
-    for row in range(height):
-        for column in range(width):
-            index = row * width + column
-            if depth[index] > 0:
-                last = lasts[column]
-                if last >= 0 and width < index - last <= (longest + 1) * width:
-                    _bridge(depth, is_filled, last, index, width, step_mm)
-                lasts[column] = index
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _bridge(
-    depth: NDArray[np.float32],
-    is_filled: NDArray[np.bool_],
-    last: int,
-    index: int,
+    start: int,
     stride: int,
+    count: int,
+    longest: int,
     step_mm: float,
 ) -> None:
-    """Bridges the gap between two pixels of an image that lies in one line."""
-    if abs(depth[index] - depth[last]) > step_mm:
-        return
-    for inner in range(last + stride, index, stride):
-        share = (inner - last) / (index - last)
-        depth[inner] = (1 - share) * depth[last] + share * depth[index]
-        is_filled[inner] = True
+    """Bridges the short gaps of one row or column of an image that lies in one line."""
+    end = start + stride * count
+    last = -1
+    for index in range(start, end, stride):
+        if depth[index] <= 0:
+            continue
+        is_gap = last >= 0 and stride < index - last <= (longest + 1) * stride
+        if is_gap and abs(depth[index] - depth[last]) <= step_mm:
+            for inner in range(last + stride, index, stride):
+                share = (inner - last) / (index - last)
+                depth[inner] = (1 - share) * depth[last] + share * depth[index]
+                is_filled[inner] = True
+        last = index
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
