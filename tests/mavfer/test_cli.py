@@ -347,7 +347,8 @@ def test_a_session_whose_video_is_gone_is_named(raw_copy, capsys):
 
     assert code == 1
     assert re.search(r"S01-001: failed: .*color\.mkv: missing; session S01-001 needs it", told)
-    assert not raw_copy.reports_folder.exists()
+    assert "Traceback" not in told
+    assert [path.name for path in raw_copy.reports_folder.iterdir()] == ["S01-001.error.txt"]
 
 
 def test_a_take_that_was_cut_short_is_named_with_the_way_out(raw_copy, capsys):
