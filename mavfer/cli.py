@@ -17,6 +17,7 @@ import click
 
 from mavfer import __version__, cli_preprocess, cli_quality, cli_rating, cli_release
 from mavfer.errors import MavferError
+from mavfer.interrupts import keep_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 def main() -> None:
     """The console script `mavfer`."""
+    keep_interrupts()
     sys.exit(run(sys.argv[1:]))
 
 

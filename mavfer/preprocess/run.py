@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import CommandError, MavferError, MissingExtra, NotFound
 from mavfer.files import replacing
+from mavfer.interrupts import keep_interrupts
 from mavfer.preprocess.inputs import Options
 from mavfer.preprocess.session_job import PASSES, SessionResult, preprocess_session
 from mavfer.progress import counted, progress
@@ -250,6 +251,7 @@ def _begin_worker(counts: Any) -> None:
     global _queue  # noqa: PLW0603 (the one way a pool's initializer can hand something over)
     _queue = counts
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_interrupts()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
