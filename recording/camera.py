@@ -62,6 +62,8 @@ class CameraInfo:
     """Thermal cameras: formula and constants from counts to temperature."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Everything else that was in force: exposure mode, gain, emitter, lens, firmware."""
+    detail_names: tuple[str, ...] = ()
+    """What `Frame.details` holds, each name with its unit: "readout_us", "sensor_celsius"."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ class Frame:
     exposure_ns: int
     """Exposure time; 0 where the camera does not say."""
     flags: FrameFlag = NOTHING_UNUSUAL
+    details: tuple[float, ...] = ()
+    """What else the camera says of this frame, in the order of `CameraInfo.detail_names`; NaN where
+    it does not say. Kept beside the stamps as float64, exact for whole numbers up to 2^53."""
 
 
 class Camera(Protocol):
