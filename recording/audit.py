@@ -11,7 +11,7 @@ from mavfer.errors import DataError
 from mavfer.files import locked
 from mavfer.study.lock import LOCK_NAME
 from mavfer.study.session import Session, write_session_document
-from mavfer.study.streams_file import STREAM_NUMBERS, open_streams
+from mavfer.study.streams_file import STREAM_NUMBERS, detail_names, open_streams
 from mavfer.study.video_copy import count_frames, count_packets
 from recording.recovery import mend_files
 
@@ -161,6 +161,10 @@ def _inspect_stream(
     host_ns = file[name]["host_ns"] if name in file else np.empty(0, np.int64)
     if len(host_ns) != pixels:
         problems.append(f"{stream}: {pixels} frames for {len(host_ns)} stamps")
+    if detail_names(file, stream):
+        details = len(file[f"/{stream}/details"])
+        if details != len(host_ns):
+            problems.append(f"{stream}: {details} rows of details for {len(host_ns)} stamps")
     if not len(host_ns):
         problems.append(f"{stream}: no frames")
     backwards = np.flatnonzero(np.diff(host_ns) < 0)

@@ -154,6 +154,10 @@ class Lane:
             found = f"{frame.pixels.dtype} {frame.pixels.shape}"
             message = f"frame {frame.frame_number} is {found}, not {info.dtype} {wanted}"
             raise DeviceError(message)
+        if len(frame.details) != len(info.detail_names):
+            named = ", ".join(info.detail_names) or "none"
+            message = f"frame {frame.frame_number} has {len(frame.details)} details, named: {named}"
+            raise DeviceError(message)
 
     def _note_gap(self, frame: Frame) -> None:
         """Lists the frames that the camera counted and never delivered."""

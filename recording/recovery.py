@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mavfer.errors import InvalidFile
 from mavfer.files import replacing
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
-from mavfer.study.streams_file import copy_streams, open_streams
+from mavfer.study.streams_file import copy_streams, detail_names, open_streams
 from mavfer.study.video_copy import copy_packets, count_frames
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mavfer.study.session import Session
     from mavfer.study.streams_file import StreamsFile
 
-__all__ = ["mend_files"]
+__all__ = ["complete_stamps", "mend_files"]
 
 
 def mend_files(session: Session) -> dict[StreamName, int]:
@@ -32,7 +32,7 @@ def mend_files(session: Session) -> dict[StreamName, int]:
     """
     pictures = count_frames(session.color_path)
     with open_streams(session.streams_path) as file:
-        stamps = {stream: _stamps(file, stream) for stream in session.streams}
+        stamps = {stream: complete_stamps(file, stream) for stream in session.streams}
         pixels = {
             stream: pictures if stream == "color" else _readable_frames(file, stream)
             for stream in session.streams
@@ -46,9 +46,10 @@ def mend_files(session: Session) -> dict[StreamName, int]:
     return {stream: max(stamps[stream], pixels[stream]) - rows[stream] for stream in rows}
 
 
-def _stamps(file: StreamsFile, stream: StreamName) -> int:
-    name = f"/{stream}/times"
-    return file[name].shape[0] if name in file else 0
+def complete_stamps(file: StreamsFile, stream: StreamName) -> int:
+    """Rows of stamps, and of details where the stream has some, that are there for a frame each."""
+    tables = [f"/{stream}/times", *([f"/{stream}/details"] if detail_names(file, stream) else [])]
+    return min((file[name].shape[0] if name in file else 0) for name in tables)
 
 
 def _readable_frames(file: StreamsFile, stream: StreamName) -> int:
@@ -90,6 +91,9 @@ def _require_same(
     for stream, count in rows.items():
         times = f"/{stream}/times"
         same = (before[times][:count] == after[times][:]).all()
+        if detail_names(before, stream):
+            name = f"/{stream}/details"
+            same = same and before[name][:count].tobytes() == after[name][:].tobytes()
         if stream != "color":
             old, new = before[f"/{stream}/frames"].id, after[f"/{stream}/frames"].id
             same = same and all(

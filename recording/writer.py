@@ -78,7 +78,8 @@ class TakeWriter:
             rate_hz=color.rate_hz,
             codec=codec,
         )
-        self._streams = StreamsWriter(folder / "streams.h5", session, shapes)
+        details = {camera.stream: camera.detail_names for camera in cameras}
+        self._streams = StreamsWriter(folder / "streams.h5", session, shapes, details)
 
     def append(self, stream: StreamName, frame: Frame) -> None:
         """Adds a frame and its stamps; pixels first, so that a stamp always has its pixels.
@@ -98,10 +99,10 @@ class TakeWriter:
         if stream == "color":
             pixels = cast("NDArray[np.uint8]", frame.pixels)
             self._color.append(pixels, frame.host_ns)
-            self._streams.append_frame(stream, None, stamp)
+            self._streams.append_frame(stream, None, stamp, frame.details)
         else:
             counts = cast("NDArray[np.uint16]", frame.pixels)
-            self._streams.append_frame(stream, counts, stamp)
+            self._streams.append_frame(stream, counts, stamp, frame.details)
 
     def drop(self, stream: StreamName, frame_number: int, host_ns: int, cause: str) -> None:
         """Lists a frame that is missing; `cause` is a name in `DROP_CAUSES`."""

@@ -11,7 +11,7 @@ from mavfer.errors import InvalidFile, NotFound
 from mavfer.files import read_json, write_json
 from mavfer.schema import require_valid
 from mavfer.streams import STREAM_NAMES
-from mavfer.study.streams_file import open_streams
+from mavfer.study.streams_file import detail_names, open_streams
 from mavfer.study.study import utc_now
 from mavfer.study.video_reader import ColorFrame, read_video
 
@@ -150,6 +150,19 @@ class Session:
     def times(self, stream: StreamName) -> NDArray[Any]:
         """Stamps of all frames of `stream`, (T,) of the type `streams_file.TIMES`."""
         return self._table(f"/{stream}/times")
+
+    def details(self, stream: StreamName) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+        """What the camera of `stream` said of each frame beside its stamps.
+
+        Returns:
+            Names with their units, and the numbers (T, names), NaN where it did not say. A camera
+            that says no more than the stamps has no names and no columns.
+        """
+        with open_streams(self.streams_path) as file:
+            names = detail_names(file, stream)
+            if not names:
+                return (), np.empty((len(self.times(stream)), 0))
+            return names, file[f"/{stream}/details"][:]
 
     @property
     def drops(self) -> NDArray[Any]:

@@ -6,6 +6,7 @@ that whatever was written is readable when the recorder is killed.
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import threading
@@ -21,7 +22,7 @@ from mavfer.streams import STREAM_NAMES
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,6 +41,7 @@ __all__ = [
     "StreamsFile",
     "StreamsWriter",
     "copy_streams",
+    "detail_names",
     "event_row",
     "open_streams",
     "read_frame",
@@ -83,6 +85,7 @@ _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n\x03"
 _HEAD_BYTES: Final = 36
 _WRITTEN_IN_SWMR: Final = 0x04
 _ROWS_A_CHUNK: Final = 1024
+_NAMES: Final = "names_json"
 _BOUNDS: Final = ("v110", "v110")
 """The oldest layout that knows SWMR, so that HDF5 1.10 and later can read the file."""
 
@@ -90,11 +93,16 @@ _BOUNDS: Final = ("v110", "v110")
 class StreamsWriter:
     """Appends frames and rows; safe to call from one thread a stream.
 
-    A frame's pixels are on the way to the disk before its row, so a row always has its pixels.
+    A frame's pixels and details are on the way to the disk before its row, so a row always has
+    them.
     """
 
     def __init__(
-        self, path: Path, session: str, frame_shapes: Mapping[StreamName, tuple[int, int]]
+        self,
+        path: Path,
+        session: str,
+        frame_shapes: Mapping[StreamName, tuple[int, int]],
+        details: Mapping[StreamName, Sequence[str]] | None = None,
     ) -> None:
         """Creates the file.
 
@@ -102,19 +110,34 @@ class StreamsWriter:
             path: Where; must not exist.
             session: The session's id.
             frame_shapes: (H, W) of depth and of thermal, where the rig has them.
+            details: Names of the numbers that a camera gives with every frame, each with its unit;
+                a stream that is not there, or has no names, gives none.
         """
         self._lock = threading.Lock()
         self._file = h5py.File(path, "x", libver=_BOUNDS)
-        self._datasets = _create(self._file, session, frame_shapes)
+        self._datasets = _create(self._file, session, frame_shapes, details or {})
         self._file.swmr_mode = True
 
     def append_frame(
-        self, stream: StreamName, pixels: NDArray[np.uint16] | None, stamp: NDArray[Any]
+        self,
+        stream: StreamName,
+        pixels: NDArray[np.uint16] | None,
+        stamp: NDArray[Any],
+        details: Sequence[float] = (),
     ) -> None:
-        """Adds a frame and its row of `TIMES`; `pixels` is None for color, which lies elsewhere."""
+        """Adds a frame.
+
+        Args:
+            stream: Whose frame.
+            pixels: Counts (H, W); None for color, which lies elsewhere.
+            stamp: Row of `TIMES`.
+            details: As many numbers as the stream has names for.
+        """
         with self._lock:
             if pixels is not None:
                 _append(self._datasets[f"/{stream}/frames"], pixels)
+            if details:
+                _append(self._datasets[f"/{stream}/details"], np.array(details, np.float64))
             _append(self._datasets[f"/{stream}/times"], stamp)
 
     def append_row(self, table: str, row: NDArray[Any]) -> None:
@@ -177,6 +200,12 @@ def read_frame(frames: Any, row: int) -> NDArray[np.uint16]:
         raise InvalidFile(message) from error
 
 
+def detail_names(file: h5py.File, stream: StreamName) -> tuple[str, ...]:
+    """What the columns of `/<stream>/details` hold, each name with its unit; empty without one."""
+    name = f"/{stream}/details"
+    return tuple(json.loads(file[name].attrs[_NAMES])) if name in file else ()
+
+
 def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) -> None:
     """Writes a whole file at `path` from `source`, each stream cut to its first `rows` frames.
 
@@ -185,12 +214,15 @@ def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) 
     shapes = {
         name: source[f"/{name}/frames"].shape[1:] for name in rows if f"{name}/frames" in source
     }
+    details = {name: detail_names(source, name) for name in rows}
     with h5py.File(path, "w", libver=_BOUNDS) as file:
-        datasets = _create(file, source.attrs["session"], shapes)
+        datasets = _create(file, source.attrs["session"], shapes, details)
         for table in _TABLES:
             _extend(datasets[table], source[table][:])
         for stream, count in rows.items():
-            _extend(datasets[f"/{stream}/times"], source[f"/{stream}/times"][:count])
+            for name in (f"/{stream}/times", f"/{stream}/details"):
+                if name in datasets:
+                    _extend(datasets[name], source[name][:count])
             if stream in shapes:
                 _move_chunks(source[f"/{stream}/frames"], datasets[f"/{stream}/frames"], count)
 
@@ -198,7 +230,7 @@ def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) 
 def write_color_times(path: Path, session: str, times: NDArray[Any]) -> None:
     """Writes the streams.h5 of a session that has color alone; `times` (T,) is of type `TIMES`."""
     with h5py.File(path, "x", libver=_BOUNDS) as file:
-        _extend(_create(file, session, {})["/color/times"], times)
+        _extend(_create(file, session, {}, {})["/color/times"], times)
 
 
 def stamp_row(
@@ -240,7 +272,10 @@ def _has_open_writer(path: Path) -> bool:
 
 
 def _create(
-    file: h5py.File, session: str, frame_shapes: Mapping[StreamName, tuple[int, int]]
+    file: h5py.File,
+    session: str,
+    frame_shapes: Mapping[StreamName, tuple[int, int]],
+    details: Mapping[StreamName, Sequence[str]],
 ) -> dict[str, h5py.Dataset]:
     """All attributes and datasets; SWMR allows none later."""
     file.attrs.update({"format": "mavfer.streams", "version": 1, "session": session})
@@ -253,6 +288,9 @@ def _create(
         name: file.create_dataset(name, (0,), dtype, maxshape=(None,), chunks=(_ROWS_A_CHUNK,))
         for name, dtype in tables.items()
     }
+    for stream, names in details.items():
+        if names:
+            datasets[f"/{stream}/details"] = _create_details(file, stream, names)
     codec = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
     for name, (height, width) in frame_shapes.items():
         datasets[f"/{name}/frames"] = file.create_dataset(
@@ -264,6 +302,18 @@ def _create(
             compression=codec,
         )
     return datasets
+
+
+def _create_details(file: h5py.File, stream: StreamName, names: Sequence[str]) -> h5py.Dataset:
+    dataset = file.create_dataset(
+        f"/{stream}/details",
+        (0, len(names)),
+        np.float64,
+        maxshape=(None, len(names)),
+        chunks=(_ROWS_A_CHUNK, len(names)),
+    )
+    dataset.attrs[_NAMES] = json.dumps(list(names))
+    return dataset
 
 
 def _append(dataset: h5py.Dataset, item: NDArray[Any]) -> None:

@@ -8,9 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
-from counting_rig import CountingRig, counts_of, number_of
+from counting_rig import CountingRig, counts_of, details_of, number_of
 
 from mavfer.errors import Busy, DataError
 from mavfer.files import sha256_of
@@ -81,6 +82,8 @@ def test_a_killed_take_keeps_everything_that_was_flushed(study, frames):
         assert np.array_equal(
             session.read(stream, 0, count), [counts_of(stream, number) for number in stamps]
         )
+    said = [details_of(number) for number in session.times("thermal")["frame_number"]]
+    assert np.array_equal(session.details("thermal")[1], said, equal_nan=True)
     with open_hdf5(session.streams_path) as file:  # opens as any other file does
         assert file["/color/times"].shape == (found[0],)
 
@@ -205,6 +208,16 @@ def test_a_take_whose_color_file_was_cut_off_is_damaged(study):
     assert report.verdict == "damaged"
     assert "frames for 60 stamps" in report.problems[0]
     assert Session.open(take.folder).state == "finished"
+
+
+def test_a_take_whose_details_were_cut_off_is_damaged(study):
+    take = record_take(study, CountingRig(10, depth={"details": True}), subject="S01")
+    with h5py.File(take.folder / "streams.h5", "r+") as file:
+        file["/depth/details"].resize(7, axis=0)
+    report = audit_session(take.folder)
+
+    assert report.verdict == "damaged"
+    assert report.problems == ("depth: 7 rows of details for 10 stamps",)
 
 
 def test_a_take_whose_stamps_are_gone_is_damaged(study):

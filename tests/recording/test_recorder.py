@@ -7,7 +7,15 @@ import threading
 
 import numpy as np
 import pytest
-from counting_rig import EPOCH_NS, CountingRig, counts_of, number_of, picture_of
+from counting_rig import (
+    DETAIL_NAMES,
+    EPOCH_NS,
+    CountingRig,
+    counts_of,
+    details_of,
+    number_of,
+    picture_of,
+)
 
 from mavfer.errors import CommandError, DataError, DeviceError, NotFound
 from mavfer.study.session import Session
@@ -92,6 +100,29 @@ def test_a_rig_without_pace_waits_for_the_disk_instead_of_dropping(study):
 
     assert [stream.drops for stream in take.report.streams.values()] == [0, 0, 0]
     assert [stream.frames for stream in take.report.streams.values()] == [60, 60, 60]
+
+
+def test_what_a_camera_says_beside_the_stamps_is_kept_with_every_frame(study):
+    options = {"thermal": {"details": True}, "color": {"details": True, "lost": [4]}}
+    take = record_take(study, CountingRig(20, **options), subject="S01")
+    session = Session.open(take.folder)
+    names, values = session.details("thermal")
+    _, of_color = session.details("color")
+
+    assert take.report.verdict == "ok"
+    assert names == DETAIL_NAMES
+    assert np.array_equal(values, [details_of(n) for n in range(20)], equal_nan=True)
+    assert np.array_equal(of_color, [details_of(n) for n in range(20) if n != 4], equal_nan=True)
+    assert session.details("depth")[0] == ()
+    assert session.details("depth")[1].shape == (20, 0)
+
+
+def test_a_camera_that_gives_other_details_than_it_named_is_stopped(study, monkeypatch):
+    rig = CountingRig(20, depth={"details": True})
+    monkeypatch.setattr("counting_rig.details_of", lambda _: (1.0,))
+    take = record_take(study, rig, subject="S01")
+
+    assert take.failures == {"depth": "frame 0 has 1 details, named: sensor_celsius, readout_us"}
 
 
 def test_nothing_is_recorded_of_a_real_person_without_consent(study):

@@ -15,6 +15,7 @@ from mavfer.study.streams_file import (
     TIMES,
     StreamsWriter,
     copy_streams,
+    detail_names,
     event_row,
     open_streams,
     stamp_row,
@@ -56,6 +57,25 @@ def test_what_is_appended_comes_back(tmp_path):
         assert file["/markers"][0]["label"] == b"stimulus"
         assert file["/events"][0]["text"] == b"x" * 128
         assert file["/drops"].shape == (1,)
+
+
+def test_details_lie_beside_the_stamps_with_their_names(tmp_path):
+    torn, whole = tmp_path / "torn.h5", tmp_path / "whole.h5"
+    names = {"color": ("gain_db", "sensor_celsius"), "depth": ()}
+    writer = StreamsWriter(torn, "S01-001", {"depth": (6, 8)}, names)
+    for number in range(9):
+        writer.append_frame("color", None, _stamp(number), (number / 3, np.nan))
+        writer.append_frame("depth", _counts(number, (6, 8)), _stamp(number))
+    writer.abandon()
+    with open_streams(torn) as file:
+        copy_streams(file, whole, {"color": 7, "depth": 8})
+    with open_streams(whole) as file:
+        assert detail_names(file, "color") == ("gain_db", "sensor_celsius")
+        assert detail_names(file, "depth") == detail_names(file, "thermal") == ()
+        assert file["/color/details"][:, 0].tolist() == [number / 3 for number in range(7)]
+        assert np.isnan(file["/color/details"][:, 1]).all()
+        assert "/depth/details" not in file
+        assert file["/depth/times"].shape == (8,)
 
 
 def test_a_file_can_be_read_while_it_grows(tmp_path):
