@@ -11,7 +11,7 @@ from mavfer.errors import DataError
 from mavfer.files import locked
 from mavfer.study.lock import LOCK_NAME
 from mavfer.study.session import Session, write_session_document
-from mavfer.study.streams_file import STREAM_NUMBERS, detail_names, open_streams
+from mavfer.study.streams_file import DROP_CAUSES, STREAM_NUMBERS, detail_names, open_streams
 from mavfer.study.video_copy import count_frames, count_packets
 from recording.recovery import mend_files
 
@@ -39,6 +39,8 @@ class StreamReport:
     """Frames whose pixels and stamps are both there."""
     drops: int
     """Frames that are listed as missing."""
+    causes: dict[str, int]
+    """The same by cause: device, link, queue, disk; causes without a frame are left out."""
     rate_hz: float | None
     """Mean rate between the first and the last frame; None for fewer than two frames."""
     longest_gap_ms: float | None
@@ -170,10 +172,13 @@ def _inspect_stream(
     backwards = np.flatnonzero(np.diff(host_ns) < 0)
     if len(backwards):
         problems.append(f"{stream}: time goes backwards after frame {backwards[0]}")
-    listed = int(np.count_nonzero(file["/drops"]["stream"] == STREAM_NUMBERS[stream]))
+    drops = file["/drops"][:]
+    listed = drops["cause"][drops["stream"] == STREAM_NUMBERS[stream]]
+    counts = {name: int(np.count_nonzero(listed == code)) for name, code in DROP_CAUSES.items()}
     return StreamReport(
         frames=min(len(host_ns), pixels),
-        drops=listed,
+        drops=len(listed),
+        causes={name: count for name, count in counts.items() if count},
         rate_hz=_mean_rate_hz(host_ns),
         longest_gap_ms=_longest_gap_ms(host_ns),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
     from mavfer.streams import StreamName
 
-__all__ = ["Camera", "CameraInfo", "ClockDomain", "Frame", "FrameFlag", "Rig"]
+__all__ = [
+    "Camera",
+    "CameraInfo",
+    "ClockDomain",
+    "Frame",
+    "FrameFlag",
+    "LossCause",
+    "LostFrame",
+    "Rig",
+]
+
+LossCause = Literal["device", "link"]
+"""Where a camera lost a frame: inside itself, or on the cable or network."""
 
 
 class ClockDomain(IntEnum):
@@ -88,6 +100,21 @@ class Frame:
     it does not say. Kept beside the stamps as float64, exact for whole numbers up to 2^53."""
 
 
+@dataclass(frozen=True)
+class LostFrame:
+    """Word that a frame was exposed and will never come; `Camera.read` gives it in its place.
+
+    It comes in its turn of the count, before any later frame. Numbers that are missing without such
+    a word are taken to be lost in the camera.
+    """
+
+    frame_number: int
+    """The number that the frame would have had."""
+    host_ns: int
+    """When that was known, nanoseconds of the host's monotonic clock."""
+    cause: LossCause = "link"
+
+
 class Camera(Protocol):
     """A source of frames of one stream; every method is called from one thread only.
 
@@ -107,8 +134,11 @@ class Camera(Protocol):
         """Begins to expose."""
         ...
 
-    def read(self, timeout_seconds: float) -> Frame | None:
-        """The next frame; None when none came in time; raises EOFError after the last one."""
+    def read(self, timeout_seconds: float) -> Frame | LostFrame | None:
+        """The next frame, or word that it is lost; None when nothing came in time.
+
+        Raises EOFError after the last one.
+        """
         ...
 
     def stop(self) -> None:

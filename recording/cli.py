@@ -139,7 +139,9 @@ def _print_report(report: AuditReport) -> None:
     for name, stream in report.streams.items():
         rate = "" if stream.rate_hz is None else f", {stream.rate_hz:.2f} frames a second"
         gap = "" if stream.longest_gap_ms is None else f", longest gap {stream.longest_gap_ms} ms"
-        click.echo(f"  {name}: {stream.frames} frames, {stream.drops} lost{rate}{gap}")
+        causes = ", ".join(f"{count} {cause}" for cause, count in stream.causes.items())
+        lost = f"{stream.drops} lost" + (f" ({causes})" if causes else "")
+        click.echo(f"  {name}: {stream.frames} frames, {lost}{rate}{gap}")
     for stream_name, count in report.cut.items():
         if count:
             click.echo(f"  {stream_name}: {count} unfinished frames cut from the end")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DeviceError, MissingExtra
 from mavfer.streams import STREAMS
-from recording.camera import FrameFlag
+from recording.camera import FrameFlag, LostFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,7 @@ class Lane:
         self._stop = threading.Event()
         self._writer: TakeWriter | None = None
         self._last: Frame | None = None
+        self._count: int | None = None
         name = self.stream
         self._reading = threading.Thread(target=self._read, name=f"read {name}", daemon=True)
         self._writing = threading.Thread(target=self._write, name=f"write {name}", daemon=True)
@@ -120,7 +121,10 @@ class Lane:
                 frame = self.camera.read(_READ_SECONDS)
             except EOFError:
                 return
-            if frame is not None:
+            if isinstance(frame, LostFrame):
+                self._note_gap(frame)
+                self._drop(frame.frame_number, frame.host_ns, frame.cause)
+            elif frame is not None:
                 self._require_shape(frame)
                 self._note_gap(frame)
                 self._note_shutter(frame)
@@ -159,15 +163,16 @@ class Lane:
             message = f"frame {frame.frame_number} has {len(frame.details)} details, named: {named}"
             raise DeviceError(message)
 
-    def _note_gap(self, frame: Frame) -> None:
-        """Lists the frames that the camera counted and never delivered."""
-        if self._last is None:
+    def _note_gap(self, frame: Frame | LostFrame) -> None:
+        """Lists the frames that the camera counted and never spoke of again."""
+        before, self._count = self._count, frame.frame_number
+        if before is None:
             return
-        missing = range(self._last.frame_number + 1, frame.frame_number)
+        missing = range(before + 1, frame.frame_number)
         for number in missing[:_MOST_LISTED_DROPS]:
             self._drop(number, frame.host_ns, "device")
-        if len(missing) > _MOST_LISTED_DROPS or frame.frame_number <= self._last.frame_number:
-            text = f"count went from {self._last.frame_number} to {frame.frame_number}"
+        if len(missing) > _MOST_LISTED_DROPS or frame.frame_number <= before:
+            text = f"count went from {before} to {frame.frame_number}"
             self._event(frame.host_ns, "count_jumped", text)
 
     def _note_shutter(self, frame: Frame) -> None:
@@ -183,20 +188,22 @@ class Lane:
             self._event(host_ns, "camera_failed", str(self.failure))
 
     def _drop(self, frame_number: int, host_ns: int, cause: str) -> None:
+        """Lists a frame that is lost, also after writing failed."""
         self.drops += 1
         self._to_disk(lambda writer: writer.drop(self.stream, frame_number, host_ns, cause))
 
     def _event(self, host_ns: int, kind: str, text: str) -> None:
-        self._to_disk(lambda writer: writer.event(host_ns, kind, text, self.stream))
+        if self.write_failure is None:
+            self._to_disk(lambda writer: writer.event(host_ns, kind, text, self.stream))
 
     def _to_disk(self, write: Callable[[TakeWriter], None]) -> None:
-        """Writes, unless writing has failed before; a failure is noted and ends the take."""
-        if self._writer is None or self.write_failure is not None:
+        """Writes; the first failure is noted and ends the take."""
+        if self._writer is None:
             return
         try:
             write(self._writer)
         except Exception as error:  # libhdf5, libx264 and the disk each have errors of their own
-            self.write_failure = error
+            self.write_failure = self.write_failure or error
 
     def _write(self) -> None:
         """The writing thread; after a failure of the disk it still empties the queue."""
@@ -212,9 +219,10 @@ class Lane:
             self._append(frame)
 
     def _append(self, frame: Frame) -> None:
-        self._to_disk(lambda writer: writer.append(self.stream, frame))
+        if self.write_failure is None:
+            self._to_disk(lambda writer: writer.append(self.stream, frame))
         if self.write_failure is None:
             self.frames += 1
         else:
-            self.drops += 1
             self._stop.set()
+            self._drop(frame.frame_number, frame.host_ns, "disk")

@@ -5,16 +5,28 @@ The files are written anew beside the old ones, read back, and only then take th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mavfer.errors import InvalidFile
 from mavfer.files import replacing
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
-from mavfer.study.streams_file import copy_streams, detail_names, open_streams
+from mavfer.study.streams_file import (
+    DROPS,
+    STREAM_NUMBERS,
+    copy_streams,
+    detail_names,
+    drop_row,
+    open_streams,
+)
 from mavfer.study.video_copy import copy_packets, count_frames
+from recording.unwritten import UNWRITTEN_NAME, read_unwritten
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from mavfer.streams import StreamName
     from mavfer.study.session import Session
@@ -25,6 +37,8 @@ __all__ = ["complete_stamps", "mend_files"]
 
 def mend_files(session: Session) -> dict[StreamName, int]:
     """Mends the session's files, and gives the stamps or frames that were cut from each stream.
+
+    Frames that are known by their stamp alone are listed among the drops, cause disk.
 
     Raises:
         NotFound, InvalidFile: A file is missing, or so torn that nothing in it can be read; both
@@ -43,6 +57,7 @@ def mend_files(session: Session) -> dict[StreamName, int]:
             raise InvalidFile(message)
         _mend_color(session.color_path, rows["color"])
         _mend_streams(file, session.streams_path, rows)
+    (session.folder / UNWRITTEN_NAME).unlink(missing_ok=True)
     return {stream: max(stamps[stream], pixels[stream]) - rows[stream] for stream in rows}
 
 
@@ -78,10 +93,29 @@ def _mend_color(path: Path, frames: int) -> None:
 def _mend_streams(file: StreamsFile, path: Path, rows: dict[StreamName, int]) -> None:
     """Writes streams.h5 anew so that it opens normally, each stream cut to `rows`."""
     with replacing(path) as part:
-        copy_streams(file, part, rows)
+        copy_streams(file, part, rows, drops=_lost_frames(file, path.parent, rows))
         with open_hdf5(part) as mended:
             require_valid_hdf5(mended, "streams", path)
             _require_same(file, mended, rows, path)
+
+
+def _lost_frames(file: StreamsFile, folder: Path, rows: dict[StreamName, int]) -> NDArray[Any]:
+    """Rows of `DROPS`: frames that have a stamp and no pixels, and those that were listed aside."""
+    found = [
+        drop_row(stream, stamp["frame_number"], stamp["host_ns"], "disk")
+        for stream, count in rows.items()
+        for stamp in file[f"/{stream}/times"][count:]
+        if stamp["host_ns"]  # a row that was made room for and never filled is all zeros
+    ]
+    kept = {
+        (STREAM_NUMBERS[stream], number)
+        for stream, count in rows.items()
+        for number in file[f"/{stream}/times"]["frame_number"][:count].tolist()
+    }
+    lost: dict[tuple[int, int], NDArray[Any]] = {}
+    for row in [*found, *read_unwritten(folder)]:
+        lost.setdefault((int(row["stream"]), int(row["frame_number"])), row)
+    return np.array([row for key, row in lost.items() if key not in kept], DROPS)
 
 
 def _require_same(

@@ -11,14 +11,13 @@ import numpy as np
 from mavfer.errors import DataError
 from mavfer.study.color_writer import ColorWriter
 from mavfer.study.streams_file import (
-    DROP_CAUSES,
-    DROPS,
     MARKERS,
-    STREAM_NUMBERS,
     StreamsWriter,
+    drop_row,
     event_row,
     stamp_row,
 )
+from recording.unwritten import UnwrittenFrames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,14 +79,24 @@ class TakeWriter:
         )
         details = {camera.stream: camera.detail_names for camera in cameras}
         self._streams = StreamsWriter(folder / "streams.h5", session, shapes, details)
+        self._unwritten = UnwrittenFrames(folder)
+        self._has_failed = False
 
     def append(self, stream: StreamName, frame: Frame) -> None:
         """Adds a frame and its stamps; pixels first, so that a stamp always has its pixels.
 
         Raises:
-            DiskNearlyFull: The room that is to be left would be used.
+            DiskNearlyFull: The room that is to be left would be used; rows can still be added.
+            OSError, RuntimeError: The disk is full, or the encoder or libhdf5 failed.
         """
         self._require_room()
+        try:
+            self._append(stream, frame)
+        except Exception:
+            self._has_failed = True
+            raise
+
+    def _append(self, stream: StreamName, frame: Frame) -> None:
         stamp = stamp_row(
             host_ns=frame.host_ns,
             device_ns=frame.device_ns,
@@ -105,9 +114,15 @@ class TakeWriter:
             self._streams.append_frame(stream, counts, stamp, frame.details)
 
     def drop(self, stream: StreamName, frame_number: int, host_ns: int, cause: str) -> None:
-        """Lists a frame that is missing; `cause` is a name in `DROP_CAUSES`."""
-        row = (STREAM_NUMBERS[stream], frame_number, host_ns, DROP_CAUSES[cause])
-        self._streams.append_row("/drops", np.array(row, DROPS))
+        """Lists a frame that is missing; `cause` is a name in `DROP_CAUSES`.
+
+        After a failure of the disk the list is kept aside, for the audit that mends the take.
+        """
+        row = drop_row(stream, frame_number, host_ns, cause)
+        if self._has_failed:
+            self._unwritten.add(row)
+        else:
+            self._streams.append_row("/drops", row)
 
     def mark(self, host_ns: int, label: str) -> None:
         """Adds a mark of a stimulus; a label of more than 64 bytes loses its end."""
@@ -129,12 +144,14 @@ class TakeWriter:
             self._color.close()
         finally:
             self._streams.close()
+        self._unwritten.close()
 
     def abandon(self) -> None:
         """Lets go of both files as they are, after a failure that `close` would only repeat."""
         with suppress(OSError):
             self._color.close()
         self._streams.abandon()
+        self._unwritten.close()
 
     def _require_room(self) -> None:
         free = shutil.disk_usage(self._folder).free

@@ -42,6 +42,7 @@ __all__ = [
     "StreamsWriter",
     "copy_streams",
     "detail_names",
+    "drop_row",
     "event_row",
     "open_streams",
     "read_frame",
@@ -206,10 +207,16 @@ def detail_names(file: h5py.File, stream: StreamName) -> tuple[str, ...]:
     return tuple(json.loads(file[name].attrs[_NAMES])) if name in file else ()
 
 
-def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) -> None:
+def copy_streams(
+    source: h5py.File,
+    path: Path,
+    rows: Mapping[StreamName, int],
+    *,
+    drops: NDArray[Any] | None = None,
+) -> None:
     """Writes a whole file at `path` from `source`, each stream cut to its first `rows` frames.
 
-    Compressed frames are moved byte for byte.
+    Compressed frames are moved byte for byte. `drops`, rows of `DROPS`, come after those there are.
     """
     shapes = {
         name: source[f"/{name}/frames"].shape[1:] for name in rows if f"{name}/frames" in source
@@ -219,6 +226,8 @@ def copy_streams(source: h5py.File, path: Path, rows: Mapping[StreamName, int]) 
         datasets = _create(file, source.attrs["session"], shapes, details)
         for table in _TABLES:
             _extend(datasets[table], source[table][:])
+        if drops is not None:
+            _extend(datasets["/drops"], np.concatenate([source["/drops"][:], drops]))
         for stream, count in rows.items():
             for name in (f"/{stream}/times", f"/{stream}/details"):
                 if name in datasets:
@@ -244,6 +253,11 @@ def stamp_row(
 ) -> NDArray[Any]:
     """One row of `TIMES`."""
     return np.array((host_ns, device_ns, domain, frame_number, exposure_ns, flags), TIMES)
+
+
+def drop_row(stream: StreamName, frame_number: int, host_ns: int, cause: str) -> NDArray[Any]:
+    """One row of `DROPS`; `cause` is a name in `DROP_CAUSES`."""
+    return np.array((STREAM_NUMBERS[stream], frame_number, host_ns, DROP_CAUSES[cause]), DROPS)
 
 
 def event_row(host_ns: int, kind: str, text: str, stream: StreamName | None = None) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag
+from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag, LostFrame
 
 HEIGHT, WIDTH = 48, 64
 RATES_HZ = {"color": 30.0, "depth": 30.0, "thermal": 25.0}
@@ -49,7 +49,8 @@ def details_of(number):
 
 
 class CountingCamera:
-    """Gives `frames` frames; those in `lost` are counted and never given.
+    """Gives `frames` frames; those in `lost` are counted and never given, those in `cut` are known
+    to be lost on the link.
 
     At `fails_at` the cable is pulled, at `sticks_at` it says nothing ever again.
     """
@@ -68,9 +69,11 @@ class CountingCamera:
         sticks_at=None,
         shutter=(),
         details=False,
+        cut=(),
     ):
         self.stream, self.frames, self.paced, self.shape = stream, frames, paced, shape
         self.lost, self.fails_at, self.shutter = set(lost), fails_at, set(shutter)
+        self.cut = set(cut)
         self.model, self.number, self.hurried = model, 0, hurried
         self.sticks_at, self.details = sticks_at, details
         self.calls = []
@@ -114,6 +117,8 @@ class CountingCamera:
         if self.paced and not self.hurried:
             host_ns = self.started_ns + since_start_ns
             time.sleep(max(0.0, (host_ns - time.monotonic_ns()) / 1e9))
+        if number in self.cut:
+            return LostFrame(number, host_ns)
         is_color = self.stream == "color"
         pixels = picture_of(number, self.shape) if is_color else None
         return Frame(

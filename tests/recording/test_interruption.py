@@ -17,9 +17,11 @@ from mavfer.errors import Busy, DataError
 from mavfer.files import sha256_of
 from mavfer.study.hdf5 import open_hdf5
 from mavfer.study.session import Session
+from mavfer.study.streams_file import DROP_CAUSES
 from mavfer.study.study import Study
 from recording.audit import audit_session
 from recording.recorder import record_take
+from recording.unwritten import UNWRITTEN_NAME
 
 SCRIPT = Path(__file__).parent / "counting_rig.py"
 FRAMES_OF_HALF_A_SECOND = 15
@@ -54,6 +56,14 @@ class RecorderProcess:
         return errors
 
 
+def _accounted_for(session, stream):
+    """Numbers of the frames that are stored or listed as lost on the disk, in order."""
+    drops = session.drops
+    lost = drops[drops["stream"] == ("color", "depth", "thermal").index(stream)]
+    assert set(lost["cause"].tolist()) <= {DROP_CAUSES["disk"]}
+    return sorted([*session.times(stream)["frame_number"].tolist(), *lost["frame_number"].tolist()])
+
+
 def _files(folder):
     return {p.name: sha256_of(p) for p in folder.iterdir() if p.name != ".lock"}
 
@@ -84,6 +94,11 @@ def test_a_killed_take_keeps_everything_that_was_flushed(study, frames):
         )
     said = [details_of(number) for number in session.times("thermal")["frame_number"]]
     assert np.array_equal(session.details("thermal")[1], said, equal_nan=True)
+    for stream, count in zip(("color", "depth", "thermal"), written, strict=True):
+        numbers = _accounted_for(session, stream)
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) >= count - 1
+    assert report.streams["color"].drops == report.cut["color"]
     with open_hdf5(session.streams_path) as file:  # opens as any other file does
         assert file["/color/times"].shape == (found[0],)
 
@@ -163,6 +178,10 @@ def test_a_take_ends_whole_before_the_disk_is_full(small_disk):
     assert report.verdict == "ok"
     assert session.state == "finished"
     assert report.streams["depth"].frames >= 10
+    for stream in session.streams:
+        numbers = _accounted_for(session, stream)
+        assert numbers == list(range(len(numbers)))
+    assert sum(stream.causes.get("disk", 0) for stream in report.streams.values()) >= 1
 
 
 def test_a_disk_that_is_too_full_for_a_take_is_told_before_the_first_frame(study):
@@ -197,6 +216,12 @@ def test_a_disk_that_runs_full_under_the_recorder_costs_nothing_that_was_written
         session.read("depth", 0, frames),
         [counts_of("depth", number, (240, 320)) for number in range(frames)],
     )
+    for stream in session.streams:
+        numbers = _accounted_for(session, stream)
+        assert numbers == list(range(len(numbers)))
+    assert report.streams["depth"].causes.keys() <= {"disk"}
+    assert sum(stream.causes.get("disk", 0) for stream in report.streams.values()) >= 1
+    assert not (grown.parent / UNWRITTEN_NAME).exists()
 
 
 def test_a_take_whose_color_file_was_cut_off_is_damaged(study):

@@ -79,6 +79,22 @@ def test_a_jump_of_the_camera_s_count_is_listed_as_drops(study):
     assert take.report.streams["color"].frames == 30
 
 
+def test_a_frame_lost_on_the_link_is_listed_with_that_cause_and_others_with_theirs(study):
+    rig = CountingRig(30, depth={"lost": [7, 12], "cut": [8, 11, 29]}, color={"cut": [0]})
+    take = record_take(study, rig, subject="S01")
+    drops = Session.open(take.folder).drops
+    of_depth = drops[drops["stream"] == 1]
+    causes = dict(zip(of_depth["frame_number"].tolist(), of_depth["cause"].tolist(), strict=True))
+
+    assert causes == {7: 0, 8: 1, 11: 1, 12: 0, 29: 1}
+    assert of_depth["host_ns"].tolist() == sorted(of_depth["host_ns"].tolist())
+    assert of_depth["host_ns"].min() > EPOCH_NS
+    assert take.report.streams["depth"].causes == {"device": 2, "link": 3}
+    assert take.report.streams["color"].causes == {"link": 1}
+    assert take.report.streams["thermal"].causes == {}
+    assert take.report.streams["depth"].frames == 25
+
+
 def test_frames_that_a_full_queue_refuses_are_listed_and_nothing_else_is_lost(study):
     rig = CountingRig(150, paced=True, hurried=True, shape=(480, 640), streams=("color", "depth"))
     take = record_take(study, rig, subject="S01", queue_frames=2)
