@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from mavfer.errors import DataError
 from mavfer.study.streams_file import read_frame
 from mavfer.vision.alignment import warp_color
 from mavfer.vision.color_crop import crop_yuv420
@@ -14,6 +15,7 @@ from mavfer.vision.geometry import CameraModel
 from mavfer.vision.landmarks import is_found
 from mavfer.vision.pose import head_pose, lift_from_crop, picture_pose
 from mavfer.vision.quality import CropQuality, measure_crop
+from mavfer.vision.radiometry import formula_of
 from mavfer.vision.registration import Registrar
 from mavfer.vision.validity import FrameFacts, judge_frame
 
@@ -137,7 +139,8 @@ class CropMaker:
         self._camera = calibration.color if calibration else _assumed_camera(width, height)
         streams = session.document["streams"]
         self._mm_per_count = streams.get("depth", {}).get("depth_mm_per_count", 1.0)
-        self._centikelvin = _centikelvin_of_counts(streams.get("thermal", {}).get("radiometry"))
+        radiometry = streams.get("thermal", {}).get("radiometry")
+        self._centikelvin = _centikelvin_of_counts(radiometry, session.name)
 
     def make(self, frame: ColorFrame, row: NDArray[Any], near: Near) -> Crops:
         """The crops of one color frame and of the frames that go with it.
@@ -310,16 +313,24 @@ def _quality_row(quality: CropQuality, row: NDArray[Any]) -> NDArray[Any]:
     return np.array([values], QUALITY)
 
 
-def _centikelvin_of_counts(radiometry: dict[str, Any] | None) -> NDArray[np.uint16] | None:
-    """Centikelvin of every count there can be (65536,), by the constants stored with the stream.
+def _centikelvin_of_counts(
+    radiometry: dict[str, Any] | None, session: str
+) -> NDArray[np.uint16] | None:
+    """Centikelvin of every count there can be (65536,), by the formula stored with the stream.
 
-    Count 0 is 0: nothing was measured. None where counts are centikelvin already.
+    Count 0 is 0, as is every count without a temperature: nothing was measured. None where counts
+    are centikelvin already.
     """
-    counts = np.arange(np.iinfo(np.uint16).max + 1)
     if radiometry is None:
         return None
-    kelvin = radiometry["kelvin_per_count"] * counts + radiometry["offset_kelvin"]
-    table = np.clip(np.rint(_CENTIKELVIN * kelvin), 0, counts[-1]).astype(np.uint16)
+    counts = np.arange(np.iinfo(np.uint16).max + 1)
+    try:
+        kelvin = formula_of(radiometry).kelvin(counts)
+    except DataError as error:
+        message = f"session {session}: {error}"
+        raise DataError(message) from error
+    centikelvin = np.nan_to_num(np.rint(_CENTIKELVIN * kelvin), nan=0)
+    table = np.clip(centikelvin, 0, counts[-1]).astype(np.uint16)
     table[0] = 0
     return None if np.array_equal(table, counts) else np.asarray(table)
 
