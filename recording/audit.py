@@ -11,11 +11,13 @@ from mavfer.errors import DataError
 from mavfer.files import locked
 from mavfer.study.lock import LOCK_NAME
 from mavfer.study.session import Session, write_session_document
-from mavfer.study.streams_file import DROP_CAUSES, STREAM_NUMBERS, detail_names, open_streams
+from mavfer.study.streams_file import DROP_CAUSES, STREAM_NUMBERS, TIMES, detail_names, open_streams
 from mavfer.study.video_copy import count_frames, count_packets
+from recording.camera import FrameFlag
 from recording.recovery import mend_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,12 +25,24 @@ if TYPE_CHECKING:
     from mavfer.streams import StreamName
     from mavfer.study.streams_file import StreamsFile
 
-__all__ = ["AuditReport", "StreamReport", "audit_session", "inspect_session"]
+__all__ = ["AuditReport", "GapReport", "StreamReport", "audit_session", "inspect_session"]
 
 Verdict = Literal["ok", "recovered", "damaged"]
 
 _NANOSECONDS: Final = 1_000_000_000
 _NANOSECONDS_A_MILLISECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class GapReport:
+    """A time without a camera, within a stream."""
+
+    after_frame: int
+    """Row of the last frame before it."""
+    seconds: float
+    """From that frame to the next."""
+    frames: int
+    """About so many frames did not come; they have no numbers and are not among the drops."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,8 @@ class StreamReport:
     """Mean rate between the first and the last frame; None for fewer than two frames."""
     longest_gap_ms: float | None
     """Longest time between two frames' arrivals."""
+    gaps: tuple[GapReport, ...]
+    """Where the camera was lost and came back, or a further segment begins."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,10 @@ class AuditReport:
         return {
             "session": self.session,
             "verdict": self.verdict,
-            "streams": {name: asdict(report) for name, report in self.streams.items()},
+            "streams": {
+                name: {**asdict(report), "gaps": [asdict(gap) for gap in report.gaps]}
+                for name, report in self.streams.items()
+            },
             "problems": list(self.problems),
             "cut": dict(self.cut),
         }
@@ -160,7 +179,8 @@ def _inspect_stream(
     stream: StreamName, file: StreamsFile, pixels: int, problems: list[str]
 ) -> StreamReport:
     name = f"/{stream}/times"
-    host_ns = file[name]["host_ns"] if name in file else np.empty(0, np.int64)
+    times = file[name][:] if name in file else np.empty(0, TIMES)
+    host_ns = times["host_ns"]
     if len(host_ns) != pixels:
         problems.append(f"{stream}: {pixels} frames for {len(host_ns)} stamps")
     if detail_names(file, stream):
@@ -181,7 +201,20 @@ def _inspect_stream(
         causes={name: count for name, count in counts.items() if count},
         rate_hz=_mean_rate_hz(host_ns),
         longest_gap_ms=_longest_gap_ms(host_ns),
+        gaps=tuple(_gaps(times)),
     )
+
+
+def _gaps(times: NDArray[Any]) -> Iterator[GapReport]:
+    """The times that end with a frame that is flagged as the first of a stretch."""
+    for row in np.flatnonzero(times["flags"] & FrameFlag.RESTARTED):
+        if row:
+            before, after = times[row - 1], times[row]
+            yield GapReport(
+                after_frame=int(row) - 1,
+                seconds=round(int(after["host_ns"] - before["host_ns"]) / _NANOSECONDS, 3),
+                frames=int(after["frame_number"] - before["frame_number"]) - 1,
+            )
 
 
 def _mean_rate_hz(host_ns: NDArray[np.int64]) -> float | None:

@@ -23,8 +23,9 @@ __all__ = [
     "Rig",
 ]
 
-LossCause = Literal["device", "link"]
-"""Where a camera lost a frame: inside itself, or on the cable or network."""
+LossCause = Literal["device", "link", "queue"]
+"""Where a frame was lost: inside the camera, on the cable or network, or because all of the
+driver's buffers were full when it came."""
 
 
 class ClockDomain(IntEnum):
@@ -47,6 +48,9 @@ class FrameFlag(IntFlag):
     """Part of the pixels did not arrive."""
     REPEATED = 4
     """The camera sent the same exposure twice."""
+    RESTARTED = 8
+    """Set by the recorder: the first frame after the camera was opened again, or of a further
+    segment. Its count and clock may have begun anew; the stamps are moved so that both go on."""
 
 
 NOTHING_UNUSUAL: Final = FrameFlag(0)

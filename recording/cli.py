@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from recording.recorder import record_take, stopping_on_signals
 from recording.rigs import open_rig
 
 if TYPE_CHECKING:
+    from mavfer.streams import StreamName
     from recording.audit import AuditReport
     from recording.camera import Rig
     from recording.recorder import Take, TakeProgress
@@ -122,15 +124,27 @@ def audit(session: Path, *, as_json: bool) -> None:
 def _record(study: Study, rig: Rig, subject: str, seconds: float) -> Take:
     """Records under a bar that shows how far the color camera is."""
     rate_hz = next(c.info.rate_hz for c in rig.cameras if c.info.stream == "color")
+    told: dict[StreamName, str] = {}
     with tqdm(total=round(seconds * rate_hz), unit="frame", disable=None) as bar:
 
         def show(progress: TakeProgress) -> None:
+            _tell_of_troubles(progress.troubles, told)
             lost = sum(progress.drops.values())
             bar.set_postfix(lost=lost, refresh=False)
             bar.update(progress.frames["color"] - bar.n)
 
         with stopping_on_signals() as stop:
             return record_take(study, rig, subject=subject, stop=stop, progress=show)
+
+
+def _tell_of_troubles(troubles: dict[StreamName, str], told: dict[StreamName, str]) -> None:
+    """Prints what is new on stderr, above the bar."""
+    for stream in [*troubles, *(stream for stream in told if stream not in troubles)]:
+        text = troubles.get(stream, "is back")
+        if told.get(stream) != text:
+            tqdm.write(f"{stream}: {text}", file=sys.stderr)
+    told.clear()
+    told.update(troubles)
 
 
 def _print_report(report: AuditReport) -> None:
@@ -142,6 +156,11 @@ def _print_report(report: AuditReport) -> None:
         causes = ", ".join(f"{count} {cause}" for cause, count in stream.causes.items())
         lost = f"{stream.drops} lost" + (f" ({causes})" if causes else "")
         click.echo(f"  {name}: {stream.frames} frames, {lost}{rate}{gap}")
+        for hole in stream.gaps:
+            click.echo(
+                f"    no camera for {hole.seconds:.2f} s after frame {hole.after_frame}, "
+                f"about {hole.frames} frames"
+            )
     for stream_name, count in report.cut.items():
         if count:
             click.echo(f"  {stream_name}: {count} unfinished frames cut from the end")

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DeviceError, MissingExtra
-from mavfer.streams import STREAMS
 from recording.camera import FrameFlag, LostFrame
+from recording.reader import READ_SECONDS, Patience, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mavfer.streams import StreamName
     from recording.camera import Camera, CameraInfo, Frame
+    from recording.stretches import LastStamp
     from recording.writer import TakeWriter
 
 __all__ = ["Lane"]
 
-_READ_SECONDS: Final = 0.2
 _MOST_LISTED_DROPS: Final = 10_000
 """A camera that restarts its count must not fill the disk with drops."""
 
@@ -31,38 +31,70 @@ _MOST_LISTED_DROPS: Final = 10_000
 class Lane:
     """Reads one camera and writes its frames until the camera ends, fails, or is told to stop."""
 
-    def __init__(self, camera: Camera, *, is_paced: bool, queue_frames: int) -> None:
-        """Opens nothing yet; see `open`."""
-        self.camera = camera
-        self.failure: Exception | None = None
-        """What ended the camera early; the other lanes go on."""
+    def __init__(
+        self,
+        camera: Camera,
+        *,
+        is_paced: bool,
+        queue_frames: int,
+        patience: Patience,
+        last: LastStamp | None = None,
+    ) -> None:
+        """Opens nothing yet; see `open`.
+
+        Args:
+            camera: The source of frames.
+            is_paced: Frames come in real time, so that a full queue means a drop.
+            queue_frames: Frames that may wait for the disk.
+            patience: How long the camera may be silent.
+            last: Last frame of the segment before this one.
+        """
+        self.stream = camera.info.stream
+        """The stream that the camera gives."""
         self.write_failure: Exception | None = None
         """What ended the writing; the recorder stops the take."""
         self.frames = 0
         self.drops = 0
         self.most_queued = 0
         """The fullest that the queue has been."""
-        self._is_paced = is_paced
+        self._is_paced, self._patience = is_paced, patience
+        self._reader = Reader(
+            camera,
+            is_paced=is_paced,
+            patience=patience,
+            give=self._take,
+            tell=self._event,
+            last=last,
+        )
         self._queue: Queue[Frame | None] = Queue(queue_frames)
         self._opened = threading.Event()
         self._go = threading.Event()
         self._stop = threading.Event()
+        self._stopped_at: float | None = None
+        self._is_abandoned = False
         self._writer: TakeWriter | None = None
-        self._last: Frame | None = None
         self._count: int | None = None
+        self._is_shut = False
         name = self.stream
         self._reading = threading.Thread(target=self._read, name=f"read {name}", daemon=True)
         self._writing = threading.Thread(target=self._write, name=f"write {name}", daemon=True)
 
     @property
-    def stream(self) -> StreamName:
-        """The stream that the camera gives."""
-        return self.camera.info.stream
+    def failure(self) -> Exception | None:
+        """What ended the camera early; the other lanes go on."""
+        if self._is_abandoned:
+            return DeviceError("the camera's driver does not answer. Unplug it, then start again")
+        return self._reader.failure
+
+    @property
+    def trouble(self) -> str:
+        """Why the camera gives no frames at this moment; empty while it does."""
+        return self._reader.trouble
 
     @property
     def is_alive(self) -> bool:
         """True until the last frame is written."""
-        return self._reading.is_alive() or self._writing.is_alive()
+        return self._is_reading or self._writing.is_alive()
 
     def open(self) -> CameraInfo:
         """Opens the camera on the thread that will read it, and waits until that is done.
@@ -73,12 +105,13 @@ class Lane:
         """
         self._reading.start()
         self._opened.wait()
-        if isinstance(self.failure, MissingExtra):
-            raise self.failure
-        if self.failure is not None:
-            message = f"{self.stream} camera cannot be opened: {self.failure}"
-            raise DeviceError(message) from self.failure
-        return self.camera.info
+        failure = self._reader.failure
+        if isinstance(failure, MissingExtra):
+            raise failure
+        if failure is not None:
+            message = f"{self.stream} camera cannot be opened: {failure}"
+            raise DeviceError(message) from failure
+        return self._reader.info
 
     def start(self, writer: TakeWriter) -> None:
         """Lets frames come, and be written to `writer`."""
@@ -86,50 +119,52 @@ class Lane:
         self._writing.start()
         self._go.set()
 
+    def watch(self) -> None:
+        """Looks after the camera from outside; call it about twenty times a second.
+
+        A camera that is silent is told at once, and one that does not answer is left behind.
+        """
+        if self._stopped_at is None:
+            self._reader.watch()
+        elif self._is_reading:
+            waited_seconds = time.monotonic() - self._stopped_at
+            self._is_abandoned = waited_seconds > self._patience.hang_seconds
+
     def stop(self) -> None:
         """Asks the lane to end after the frames that it holds; harmless when called again."""
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
         self._stop.set()
         self._go.set()
 
     def join(self) -> None:
-        """Waits until the last frame is written."""
-        for thread in (self._reading, self._writing):
-            if thread.ident is not None:
-                thread.join()
+        """Waits until the last frame is written; not for a driver that does not answer."""
+        while self.is_alive:
+            self.watch()
+            time.sleep(READ_SECONDS / 10)
+
+    @property
+    def _is_reading(self) -> bool:
+        return self._reading.is_alive() and not self._is_abandoned
 
     def _read(self) -> None:
-        """The reading thread: every call to the camera is made here."""
-        try:
-            self.camera.open()
-            self._opened.set()
-            self._go.wait()
-            if not self._stop.is_set():
-                self.camera.start()
-                self._read_frames()
-                self.camera.stop()
-        except Exception as error:  # any driver's error ends this camera, no other
-            self.failure = error
-        finally:
-            self._opened.set()
-            self.camera.close()
-            self._note_failure()
-            self._hand_over(None)
+        """The reading thread."""
+        self._reader.run(self._opened, self._go, self._stop)
+        self._hand_over(None)
 
-    def _read_frames(self) -> None:
-        while not self._stop.is_set():
-            try:
-                frame = self.camera.read(_READ_SECONDS)
-            except EOFError:
-                return
-            if isinstance(frame, LostFrame):
-                self._note_gap(frame)
-                self._drop(frame.frame_number, frame.host_ns, frame.cause)
-            elif frame is not None:
-                self._require_shape(frame)
-                self._note_gap(frame)
-                self._note_shutter(frame)
-                self._last = frame
-                self._offer(frame)
+    def _take(self, frame: Frame | LostFrame) -> None:
+        """Lists what is missing, and puts a frame into the queue."""
+        if self._is_abandoned:
+            return
+        if isinstance(frame, LostFrame):
+            self._note_gap(frame)
+            self._drop(frame.frame_number, frame.host_ns, frame.cause)
+            return
+        if frame.flags & FrameFlag.RESTARTED:
+            self._count = None  # what is missing before it is told as a gap
+        self._note_gap(frame)
+        self._note_shutter(frame)
+        self._offer(frame)
 
     def _offer(self, frame: Frame) -> None:
         """Puts a frame into the queue; a paced camera does not wait for a slow disk."""
@@ -145,23 +180,9 @@ class Lane:
     def _hand_over(self, item: Frame | None) -> None:
         """Puts an item into the queue, waiting for room as long as the writing thread lives."""
         while self._writing.is_alive():
-            try:
-                self._queue.put(item, timeout=_READ_SECONDS)
-            except Full:
-                continue
-            return
-
-    def _require_shape(self, frame: Frame) -> None:
-        info = self.camera.info
-        wanted = STREAMS[self.stream].frame_shape(info.height, info.width)
-        if frame.pixels.shape != wanted or frame.pixels.dtype != info.dtype:
-            found = f"{frame.pixels.dtype} {frame.pixels.shape}"
-            message = f"frame {frame.frame_number} is {found}, not {info.dtype} {wanted}"
-            raise DeviceError(message)
-        if len(frame.details) != len(info.detail_names):
-            named = ", ".join(info.detail_names) or "none"
-            message = f"frame {frame.frame_number} has {len(frame.details)} details, named: {named}"
-            raise DeviceError(message)
+            with suppress(Full):
+                self._queue.put(item, timeout=READ_SECONDS)
+                return
 
     def _note_gap(self, frame: Frame | LostFrame) -> None:
         """Lists the frames that the camera counted and never spoke of again."""
@@ -176,16 +197,10 @@ class Lane:
             self._event(frame.host_ns, "count_jumped", text)
 
     def _note_shutter(self, frame: Frame) -> None:
-        closed = bool(frame.flags & FrameFlag.SHUTTER)
-        was_closed = self._last is not None and bool(self._last.flags & FrameFlag.SHUTTER)
-        if closed != was_closed:
-            kind = "shutter_closed" if closed else "shutter_opened"
+        was_shut, self._is_shut = self._is_shut, bool(frame.flags & FrameFlag.SHUTTER)
+        if self._is_shut != was_shut:
+            kind = "shutter_closed" if self._is_shut else "shutter_opened"
             self._event(frame.host_ns, kind, f"frame {frame.frame_number}")
-
-    def _note_failure(self) -> None:
-        if self.failure is not None and self._writer is not None:
-            host_ns = time.monotonic_ns() if self._last is None else self._last.host_ns
-            self._event(host_ns, "camera_failed", str(self.failure))
 
     def _drop(self, frame_number: int, host_ns: int, cause: str) -> None:
         """Lists a frame that is lost, also after writing failed."""
@@ -193,7 +208,7 @@ class Lane:
         self._to_disk(lambda writer: writer.drop(self.stream, frame_number, host_ns, cause))
 
     def _event(self, host_ns: int, kind: str, text: str) -> None:
-        if self.write_failure is None:
+        if self.write_failure is None and not self._is_abandoned:
             self._to_disk(lambda writer: writer.event(host_ns, kind, text, self.stream))
 
     def _to_disk(self, write: Callable[[TakeWriter], None]) -> None:
@@ -209,9 +224,9 @@ class Lane:
         """The writing thread; after a failure of the disk it still empties the queue."""
         while True:
             try:
-                frame = self._queue.get(timeout=_READ_SECONDS)
+                frame = self._queue.get(timeout=READ_SECONDS)
             except Empty:
-                if not self._reading.is_alive():
+                if not self._is_reading:
                     return
                 continue
             if frame is None:

@@ -16,6 +16,7 @@ from mavfer.study.study import require_subject
 from mavfer.study.truth import write_truth
 from recording.audit import AuditReport, inspect_session
 from recording.lane import Lane
+from recording.reader import Patience
 from recording.take import claimed_folder, color_codec, describe_take, require_consent
 from recording.writer import DiskNearlyFull, TakeWriter
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from recording.camera import CameraInfo, Rig
 
 __all__ = [
+    "PATIENCE",
     "QUEUE_FRAMES",
     "RESERVE_BYTES",
     "Take",
@@ -42,6 +44,9 @@ QUEUE_FRAMES: Final = 60
 RESERVE_BYTES: Final = 128 << 20
 """Room on the disk that ending a long take may need: the last clusters, and the truth."""
 
+PATIENCE: Final = Patience()
+"""How long a camera may be silent."""
+
 _LOOK_SECONDS: Final = 0.05
 
 
@@ -55,6 +60,8 @@ class TakeProgress:
     """Frames lost, for whatever cause."""
     most_queued: dict[StreamName, int]
     """The most frames that ever waited for the disk."""
+    troubles: dict[StreamName, str]
+    """Streams that get no frames at this moment, and why."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +85,14 @@ def record_take(
     seconds: float | None = None,
     queue_frames: int = QUEUE_FRAMES,
     reserve_bytes: int = RESERVE_BYTES,
+    patience: Patience = PATIENCE,
     stop: threading.Event | None = None,
     progress: Callable[[TakeProgress], None] | None = None,
 ) -> Take:
     """Records until the cameras end, `seconds` are over or `stop` is set, then audits the take.
+
+    A camera that falls silent or is unplugged costs the others nothing; it is opened again and
+    again, and goes on in its stream when it is back.
 
     Args:
         study: Where the session goes.
@@ -90,6 +101,7 @@ def record_take(
         seconds: Length by the wall clock; None records until the cameras end.
         queue_frames: Frames of one stream that may wait for the disk before any is dropped.
         reserve_bytes: Room on the disk at which the take is ended, and is whole up to there.
+        patience: How long a camera may be silent.
         stop: Ends the take cleanly when it is set.
         progress: Called while the take goes on.
 
@@ -101,7 +113,10 @@ def record_take(
     """
     require_subject(subject)
     require("av", "record")  # before anything is written
-    lanes = [Lane(c, is_paced=rig.is_paced, queue_frames=queue_frames) for c in rig.cameras]
+    lanes = [
+        Lane(camera, is_paced=rig.is_paced, queue_frames=queue_frames, patience=patience)
+        for camera in rig.cameras
+    ]
     with ExitStack() as cleanup:
         cleanup.callback(_end, lanes)
         cameras = [lane.open() for lane in lanes]
@@ -166,6 +181,8 @@ def _run(
         if is_over or stop.is_set() or any(lane.write_failure for lane in lanes):
             for lane in lanes:
                 lane.stop()
+        for lane in lanes:
+            lane.watch()
         if progress is not None:
             progress(_progress(lanes))
         time.sleep(_LOOK_SECONDS)
@@ -186,6 +203,7 @@ def _progress(lanes: Sequence[Lane]) -> TakeProgress:
         frames={lane.stream: lane.frames for lane in lanes},
         drops={lane.stream: lane.drops for lane in lanes},
         most_queued={lane.stream: lane.most_queued for lane in lanes},
+        troubles={lane.stream: lane.trouble for lane in lanes if lane.trouble},
     )
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from mavfer.errors import CommandError, NotFound
 from mavfer.study.session import Session
 from mavfer.study.truth import read_truth
-from recording.cli import register
+from recording.cli import _tell_of_troubles, register
 from recording.rigs import open_rig
 
 SMALL = [
@@ -93,6 +93,19 @@ def test_a_rate_or_size_that_cannot_be_is_told(commands, study, option):
 
     assert isinstance(result.exception, CommandError)
     assert result.exception.exit_code == 2
+
+
+def test_troubles_are_told_once_and_so_is_their_end(capsys):
+    told = {}
+    for troubles in ({}, {"depth": "lost: x"}, {"depth": "lost: x"}, {"color": "lost: y"}, {}, {}):
+        _tell_of_troubles(troubles, told)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "depth: lost: x",
+        "color: lost: y",
+        "depth: is back",
+        "color: is back",
+    ]
 
 
 def test_auditing_what_is_no_session_is_told(commands, tmp_path):
