@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import NotAligned
-from mavfer.vision.clocks import fit_clock, pair_limit_ns, pair_nearest, sync_statistics
+from mavfer.vision.clocks import fit_clock, in_order
+from mavfer.vision.pairing import pair_limit_ns, pair_nearest, sync_statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,6 +26,11 @@ _MOST_BENT_MS: Final = 50.0
 """Limits (ours) beyond which a take is no take of three streams: half of the color frames without
 a partner, or a clock that strays from its line by more than one and a half frames."""
 
+_FIT_NUMBERS: Final = (
+    *("device_origin_ns", "host_origin_ns", "drift_ppm"),
+    *("residual_median_ms", "residual_p95_ms", "residual_max_ms"),
+    *("bound_ms", "frames", "is_usable"),
+)
 _ARRIVAL: Final = 2
 """`domain` of stamps that are times of arrival: there is no other clock to fit."""
 _UNUSABLE: Final = 1 | 2
@@ -109,7 +115,7 @@ def require_synchronised(session: str, timeline: Timeline) -> None:
         if bent_ms is not None and bent_ms > _MOST_BENT_MS:
             message = (
                 f"session {session}, {stream}: the camera's clock strays by {bent_ms:.0f} ms "
-                f"from a straight line; at most {_MOST_BENT_MS:.0f} ms can be mended. Record the "
+                f"from its fit; at most {_MOST_BENT_MS:.0f} ms can be mended. Record the "
                 f"take again; see docs/record.md on clocks"
             )
             raise NotAligned(message)
@@ -135,15 +141,15 @@ def _host_times(session: Session, stream: StreamName) -> tuple[NDArray[np.int64]
     device_ns, host_ns = times["device_ns"], times["host_ns"]
     # No frame arrives before its exposure ends; stamps are of its middle. Without this, an exposure
     # that grows in the dark would look like a clock that drifts.
-    exposure_end_ns = device_ns + times["exposure_ns"] // 2
+    middle_arrived_ns = host_ns - times["exposure_ns"] // 2
     try:
-        fit = fit_clock(exposure_end_ns, host_ns)
+        fit = fit_clock(device_ns, middle_arrived_ns)
     except NotAligned as error:
         message = f"{where}: {error}"
         raise NotAligned(message) from error
     if (times["domain"] == _ARRIVAL).any() or not fit.is_usable:
         return host_ns.astype(np.int64), fit
-    return fit.to_host(device_ns), fit
+    return in_order(fit.to_host(device_ns), fit.uncertainty_ns), fit
 
 
 def _pairing(
@@ -164,7 +170,8 @@ def _pairing(
 
 
 def _fit_document(fit: ClockFit) -> dict[str, Any]:
-    return _finite(asdict(fit))
+    """The numbers of a fit that the shard's format has."""
+    return _finite({name: getattr(fit, name) for name in _FIT_NUMBERS})
 
 
 def _finite(document: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from mavfer.report import html
 from mavfer.report.plots import Band, plot_gaps, plot_quality, plot_tracks
 from mavfer.report.sheets import session_rows
 from mavfer.streams import STREAM_NAMES
-from mavfer.vision.clocks import pair_limit_ns
+from mavfer.vision.pairing import pair_limit_ns
 from mavfer.vision.pictures import contact_sheet, encode_picture
 
 if TYPE_CHECKING:

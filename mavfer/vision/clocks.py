@@ -1,42 +1,54 @@
-"""Device clocks brought onto the host's clock, and frames of two streams paired.
+"""Device clocks brought onto the host's clock, with a bound of what that may be wrong by.
 
 A camera stamps a frame with its own clock; the host notes when the frame arrived. An arrival is
 never early: it is the exposure plus the shortest possible delay plus something random. So the true
-relation is the line along the lower edge of the cloud of delays, not the line through its middle.
+relation is the lower edge of the cloud of delays, not the line through its middle. The edge is a
+line where the clocks run straight; it bends where a crystal warms up, has a step where the clock
+was set, and goes on where the counter rolled over.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from mavfer.errors import InvalidArray, NotAligned
+from mavfer.errors import InvalidArray
+from mavfer.vision.clock_bound import bound_bend_ns, bound_edge, largest_lift_ns
+from mavfer.vision.clock_counter import find_resolution_ns, unwrap_counter
+from mavfer.vision.clock_edge import MAX_DRIFT_PPM, LowerEdge
+from mavfer.vision.clock_pieces import FittedPieces, fit_pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "ClockFit",
-    "SyncStatistics",
-    "fit_clock",
-    "pair_limit_ns",
-    "pair_nearest",
-    "sync_statistics",
-]
+
+__all__ = ["ClockFit", "ClockPiece", "fit_clock", "in_order"]
 
 _NS_PER_MS: Final = 1e6
-_MAX_DRIFT: Final = 500e-6
-"""Crystals of cameras and hosts stay within 100 ppm of each other; five times that is generous."""
-_PAIR_MARGIN_NS: Final = 5_000_000
-_BOUND_WINDOWS: Final = 10
-_FRAMES_PER_WINDOW: Final = 5
+_TIMES_UNSURE: Final = 4.0
+_STANDSTILL: Final = 0.5
+"""Share of the take through which stamps may stand still."""
+
+
+@dataclass(frozen=True)
+class ClockPiece:
+    """Frames that follow each other without a jump of their stamps."""
+
+    first_frame: int
+    frames: int
+    cause: Literal["start", "wrap", "step"]
+    """What began it: the take, a counter that rolled over, or a clock that was set."""
+    jump_ns: int
+    """How much later than expected the stamps were at its begin; negative where they went back."""
+    uncertainty_ms: float
+    """Largest of `ClockFit.uncertainty_ns` of its frames."""
 
 
 @dataclass(frozen=True)
 class ClockFit:
-    """A straight line from a device's clock to the host's.
+    """The edge from a device's clock to the host's.
 
     The shortest delay from exposure to arrival cannot be seen in the stamps: it is part of the
     offset, the same for all frames, and is measured once by a latency calibration.
@@ -47,164 +59,136 @@ class ClockFit:
     host_origin_ns: int
     """Host time of that stamp."""
     drift_ppm: float
-    """How much faster than the device's clock the host's runs, parts in a million."""
+    """How much faster than the device's clock the host's runs, parts in a million, on average."""
     residual_median_ms: float
-    """Median delay of the arrivals above the line."""
+    """Median delay of the arrivals above the edge."""
     residual_p95_ms: float
     """95th percentile of the same."""
     residual_max_ms: float
-    """Longest delay above the line."""
+    """Longest delay above the edge."""
     bound_ms: float
-    """Largest distance from the line to the earliest arrival in any tenth of the take: what a
+    """Largest distance from the edge to the earliest arrival in any tenth of the take: what a
     clock that does not run straight would cost."""
     frames: int
     """Frames in the fit."""
-    is_usable: bool = True
-    """False where all stamps are one number while frames kept coming: use the arrivals instead."""
+    is_usable: bool
+    """False where the stamps stand still while frames keep coming: use the arrivals instead."""
+    pieces: tuple[ClockPiece, ...]
+    """In the order of the frames, at least one."""
+    uncertainty_ns: NDArray[np.int64] = field(repr=False, compare=False)
+    """(T,) bound of the error of each frame's host time, apart from the shortest delay."""
+    _edge: LowerEdge = field(repr=False, compare=False)
+    _shift_ns: NDArray[np.int64] = field(repr=False, compare=False)
+    """(K,) what brings the stamps of each piece onto those of the first."""
 
-    def to_host(self, device_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Host times, int64 nanoseconds, of device stamps (T,)."""
-        elapsed = np.asarray(device_ns, dtype=np.int64) - self.device_origin_ns
-        drift = np.rint(elapsed * (self.drift_ppm * 1e-6)).astype(np.int64)
+    def to_host(
+        self, device_ns: NDArray[np.int64], frames: NDArray[np.int64] | None = None
+    ) -> NDArray[np.int64]:
+        """Host times, int64 nanoseconds, of device stamps (T,).
+
+        Args:
+            device_ns: int64 (T,), stamps of the device's clock as it gave them.
+            frames: int64 (T,), to which frame of the fit each belongs. By default they are those
+                of the fit, one by one; with a single piece they may be any.
+
+        Raises:
+            InvalidArray: The clock jumped, and it is not said to which frames the stamps belong.
+        """
+        stamps = np.asarray(device_ns, dtype=np.int64)
+        elapsed = stamps + self._shifts(stamps.shape, frames) - self.device_origin_ns
+        heights = self._edge.heights_at(elapsed.astype(np.float64))
+        drift = np.rint(heights - self._edge.heights_at(np.zeros(1))).astype(np.int64)
         host: NDArray[np.int64] = self.host_origin_ns + elapsed + drift
         return host
 
-
-@dataclass(frozen=True)
-class SyncStatistics:
-    """How well one stream goes with the color stream, for the synchronisation report."""
-
-    frames: int
-    """Color frames."""
-    pairs: int
-    """Color frames that have a partner."""
-    missing: int
-    """Color frames that have none."""
-    duplicates: int
-    """Pairs whose partner already served an earlier color frame."""
-    gap_median_ms: float
-    """Median absolute time between the two frames of a pair; NaN without pairs."""
-    gap_p95_ms: float
-    """95th percentile of the same."""
-    gap_max_ms: float
-    """Longest of the same."""
-    drift_ppm: float
-    """Of the stream's clock fit."""
-    fit_residual_ms: float
-    """Median delay above the fitted line."""
-    fit_bound_ms: float
-    """`ClockFit.bound_ms`."""
-    longest_hole_ms: float
-    """Longest stretch of the color stream in which the other stream took no frame."""
+    def _shifts(
+        self, shape: tuple[int, ...], frames: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        if len(self.pieces) == 1:
+            return np.zeros(shape, dtype=np.int64)
+        if frames is None:
+            if shape != (self.frames,):
+                message = (
+                    f"clock fit: the clock jumped {len(self.pieces) - 1} times, so that {shape} "
+                    f"stamps do not tell a time without their frames. Pass frames="
+                )
+                raise InvalidArray(message)
+            frames = np.arange(self.frames)
+        firsts = [piece.first_frame for piece in self.pieces]
+        shifts: NDArray[np.int64] = self._shift_ns[np.searchsorted(firsts, frames, "right") - 1]
+        return shifts
 
 
-def fit_clock(device_ns: NDArray[np.int64], host_ns: NDArray[np.int64]) -> ClockFit:
-    """The tightest line below all arrivals: device clock to host clock.
+def fit_clock(
+    device_ns: NDArray[np.int64],
+    host_ns: NDArray[np.int64],
+    *,
+    wrap_ns: float | None = None,
+    resolution_ns: float = 0.0,
+) -> ClockFit:
+    """The tightest edge below all arrivals: device clock to host clock.
 
-    Among all lines that no arrival undercuts, the one with the least summed distance to the
-    arrivals is the edge of their lower convex hull above the mean stamp (ours; the error of a
-    least-squares line is the mean delay, that of this line is the luck of the quickest frames).
+    Counters that rolled over are carried on and clocks that were set are found first; all pieces
+    share one drift. The edge is straight unless the earliest arrivals say otherwise.
 
     Args:
-        device_ns: int64 (T,), stamps of the device's clock, never going back.
+        device_ns: int64 (T,), stamps of the device's clock.
         host_ns: int64 (T,), arrivals on the host's monotonic clock.
+        wrap_ns: Nanoseconds until the device's counter begins again; by default the usual periods
+            of 32 bits are tried.
+        resolution_ns: Step in which the stamps count, where that is known to be coarser than they
+            show.
 
     Raises:
         InvalidArray: No frames, or lengths differ.
-        NotAligned: Stamps go back, or run at a rate that no clock in nanoseconds has.
+        NotAligned: Stamps run at a rate that no clock in nanoseconds has, or jump all the time.
     """
     device, host = _checked_stamps(device_ns, host_ns)
-    elapsed = (device - device[0]).astype(np.float64)
-    delay = (host - host[0] - (device - device[0])).astype(np.float64)
-    slope = 0.0
-    if elapsed[-1] > 0:
-        slope = _drift(elapsed, delay)
-    above = delay - slope * elapsed
-    floor = above.min()
-    residual_ms = (above - floor) / _NS_PER_MS
-    windows = np.array_split(
-        residual_ms, min(_BOUND_WINDOWS, -(-len(device) // _FRAMES_PER_WINDOW))
-    )
+    if _standstill(device, host) >= _STANDSTILL:
+        return _unusable(device, host)
+    turns = unwrap_counter(device, host, wrap_ns)
+    found_ns = find_resolution_ns(device + turns)
+    fitted = fit_pieces(device + turns, host, max(found_ns, resolution_ns))
+    # Stamps that are cut off are early by up to a step; the edge holds for those by none. Half a
+    # step later the error goes both ways.
+    half_step_ns = found_ns // 2
+    count_ns = max(found_ns / 2, resolution_ns - half_step_ns)
+    uncertainty = _uncertainty(fitted, _standing_ns(device, host) + count_ns)
+    height_ns = round(float(fitted.edge.heights_at(np.zeros(1))[0]))
+    residual_ms = fitted.residual_ns / _NS_PER_MS
     return ClockFit(
         device_origin_ns=int(device[0]),
-        host_origin_ns=int(host[0]) + round(float(floor)),
-        drift_ppm=slope * 1e6,
+        host_origin_ns=int(host[0]) + height_ns + half_step_ns,
+        drift_ppm=_drift_ppm(fitted.edge),
         residual_median_ms=float(np.median(residual_ms)),
         residual_p95_ms=float(np.percentile(residual_ms, 95)),
         residual_max_ms=float(residual_ms.max()),
-        bound_ms=max(float(window.min()) for window in windows),
+        bound_ms=largest_lift_ns(fitted.residual_ns) / _NS_PER_MS,
         frames=len(device),
-        is_usable=bool(elapsed[-1] > 0 or host[-1] == host[0]),
+        is_usable=True,
+        pieces=_pieces(turns, fitted, uncertainty),
+        uncertainty_ns=uncertainty,
+        _edge=fitted.edge,
+        _shift_ns=(fitted.shift_ns[fitted.piece] + turns)[_firsts(turns, fitted.piece)],
     )
 
 
-def pair_limit_ns(period_ns: float) -> int:
-    """Longest allowed time between the frames of a pair: half the other stream's period + 5 ms."""
-    return round(period_ns / 2) + _PAIR_MARGIN_NS
+def in_order(host_ns: NDArray[np.int64], uncertainty_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Host times (T,) that never go back: frames are exposed in the order in which they arrive.
 
-
-def pair_nearest(
-    color_ns: NDArray[np.int64], other_ns: NDArray[np.int64], limit_ns: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each color frame the nearest frame of another stream.
+    A time that is much less sure than most is moved between its sure neighbours, not they.
 
     Args:
-        color_ns: int64 (T,), host times of the color frames.
-        other_ns: int64 (N,), host times of the other stream, never going back; may be empty.
-        limit_ns: Longest allowed time between the two.
-
-    Returns:
-        Index int64 (T,) into the other stream, -1 where none is near enough; and the gap
-        int64 (T,), other minus color, 0 where none.
-
-    Raises:
-        NotAligned: `other_ns` goes back.
+        host_ns: int64 (T,), from `ClockFit.to_host`.
+        uncertainty_ns: int64 (T,), `ClockFit.uncertainty_ns`.
     """
-    color, other = np.asarray(color_ns, np.int64), np.asarray(other_ns, np.int64)
-    if other.size == 0:
-        return np.full(color.shape, -1, np.int64), np.zeros(color.shape, np.int64)
-    _require_ascending(other, "host times of the other stream")
-    after = np.clip(np.searchsorted(other, color), 0, len(other) - 1)
-    before = np.maximum(after - 1, 0)
-    is_before = color - other[before] <= np.abs(other[after] - color)
-    index = np.where(is_before, before, after).astype(np.int64)
-    gap = other[index] - color
-    is_near = np.abs(gap) <= limit_ns
-    return np.where(is_near, index, -1), np.where(is_near, gap, 0)
-
-
-def sync_statistics(
-    color_ns: NDArray[np.int64],
-    other_ns: NDArray[np.int64],
-    index: NDArray[np.int64],
-    gap_ns: NDArray[np.int64],
-    fit: ClockFit,
-) -> SyncStatistics:
-    """The numbers of a synchronisation report.
-
-    Args:
-        color_ns: int64 (T,), host times of the color frames, at least one.
-        other_ns: int64 (N,), host times of the other stream.
-        index: int64 (T,), first result of `pair_nearest`.
-        gap_ns: int64 (T,), second result of `pair_nearest`.
-        fit: Clock fit of the other stream.
-    """
-    is_paired = index >= 0
-    pairs = int(is_paired.sum())
-    gaps_ms = np.abs(gap_ns[is_paired]) / _NS_PER_MS if pairs else np.array([np.nan])
-    return SyncStatistics(
-        frames=len(index),
-        pairs=pairs,
-        missing=len(index) - pairs,
-        duplicates=pairs - len(np.unique(index[is_paired])),
-        gap_median_ms=float(np.median(gaps_ms)),
-        gap_p95_ms=float(np.percentile(gaps_ms, 95)),
-        gap_max_ms=float(gaps_ms.max()),
-        drift_ppm=fit.drift_ppm,
-        fit_residual_ms=fit.residual_median_ms,
-        fit_bound_ms=fit.bound_ms,
-        longest_hole_ms=_longest_hole_ms(color_ns, other_ns),
-    )
+    is_sure = uncertainty_ns <= _TIMES_UNSURE * np.median(uncertainty_ns)
+    limits = np.iinfo(np.int64)
+    earliest = np.maximum.accumulate(np.where(is_sure, host_ns, limits.min))
+    latest = np.minimum.accumulate(np.where(is_sure, host_ns, limits.max)[::-1])[::-1]
+    between = np.maximum(np.where(is_sure, host_ns, np.minimum(host_ns, latest)), earliest)
+    ordered: NDArray[np.int64] = np.maximum.accumulate(between)
+    return ordered
 
 
 def _checked_stamps(
@@ -218,71 +202,80 @@ def _checked_stamps(
             f"{device.shape} and {host.shape}. Run mavfer audit on the session"
         )
         raise InvalidArray(message)
-    _require_ascending(device, "device stamps")
     return device, host
 
 
-def _require_ascending(stamps: NDArray[np.int64], what: str) -> None:
-    """Raises NotAligned, naming the frame, where a stamp is smaller than the one before."""
-    backwards = np.flatnonzero(np.diff(stamps) < 0)
-    if backwards.size:
-        frame = int(backwards[0]) + 1
-        back_ms = (int(stamps[frame - 1]) - int(stamps[frame])) / _NS_PER_MS
-        message = (
-            f"{what} go back by {back_ms:.3f} ms at frame {frame}: the clock was set or rolled "
-            f"over. Split the take there, or use arrival times"
+def _standstill(device: NDArray[np.int64], host: NDArray[np.int64]) -> float:
+    """Share of the take during which the stamps did not change."""
+    passed = np.diff(host)
+    return float(passed[np.diff(device) == 0].sum() / max(passed.sum(), 1))
+
+
+def _standing_ns(device: NDArray[np.int64], host: NDArray[np.int64]) -> NDArray[np.float64]:
+    """For how long (T,) each stamp has been the same: all that time may be missing from it."""
+    is_new = np.append(True, np.diff(device) != 0)
+    began = np.maximum.accumulate(np.where(is_new, np.arange(len(device)), 0))
+    return (host - host[began]).astype(np.float64)
+
+
+def _uncertainty(fitted: FittedPieces, known_ns: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Bound (T,) of the error of each frame's time, nanoseconds, with what is known beforehand."""
+    reach = (fitted.edge.knots_ns[-1] - fitted.edge.knots_ns[0]) / (len(fitted.edge.knots_ns) - 1)
+    luck = bound_edge(fitted.elapsed_ns, fitted.residual_ns, fitted.piece, reach / 2)
+    bend = bound_bend_ns(fitted.elapsed_ns, fitted.residual_ns)
+    whole = luck + bend + known_ns + fitted.doubt_ns
+    return np.ceil(whole).astype(np.int64)
+
+
+def _drift_ppm(edge: LowerEdge) -> float:
+    rise_ns = edge.heights_ns[-1] - edge.heights_ns[0]
+    slope = rise_ns / (edge.knots_ns[-1] - edge.knots_ns[0])
+    return float(np.clip(slope * 1e6, -MAX_DRIFT_PPM, MAX_DRIFT_PPM))
+
+
+def _firsts(turns: NDArray[np.int64], piece: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first frames of runs in which the stamps did not jump."""
+    is_jump = (np.diff(turns) != 0) | (np.diff(piece) != 0)
+    return np.append(0, np.flatnonzero(is_jump) + 1)
+
+
+def _pieces(
+    turns: NDArray[np.int64], fitted: FittedPieces, uncertainty_ns: NDArray[np.int64]
+) -> tuple[ClockPiece, ...]:
+    firsts = _firsts(turns, fitted.piece)
+    lasts = np.append(firsts[1:], len(turns))
+    shift = (fitted.shift_ns[fitted.piece] + turns)[firsts]
+    is_step = np.diff(fitted.piece[firsts], prepend=-1) != 0
+    causes: list[Literal["step", "wrap"]] = ["step" if step else "wrap" for step in is_step]
+    return tuple(
+        ClockPiece(
+            first_frame=int(firsts[n]),
+            frames=int(lasts[n] - firsts[n]),
+            cause=causes[n] if n else "start",
+            jump_ns=int(shift[n - 1] - shift[n]) if n else 0,
+            uncertainty_ms=float(uncertainty_ns[firsts[n] : lasts[n]].max()) / _NS_PER_MS,
         )
-        raise NotAligned(message)
+        for n in range(len(firsts))
+    )
 
 
-def _drift(elapsed: NDArray[np.float64], delay: NDArray[np.float64]) -> float:
-    """Slope of the tightest line below the delays, as a share of one.
-
-    The summed distance is convex in the slope, so the best slope within the limits is the best
-    slope of all, clipped: a take of a few frames cannot invent a drift out of its jitter.
-    """
-    hull = _lower_hull(elapsed, delay)
-    right = int(np.searchsorted(elapsed[hull], elapsed.mean()))
-    first, last = hull[max(right - 1, 0)], hull[max(right, 1)]
-    slope = float((delay[last] - delay[first]) / (elapsed[last] - elapsed[first]))
-    above = delay - slope * elapsed
-    doubt = float(np.percentile(above - above.min(), 95)) / elapsed[-1]
-    jitter = float(np.ptp(delay)) / elapsed[-1] if len(elapsed) <= _FRAMES_PER_WINDOW else 0.0
-    if abs(slope) > _MAX_DRIFT + 2 * doubt + jitter:
-        message = (
-            f"device clock drifts by {slope * 1e6:.0f} ppm against the host: its stamps are not "
-            f"nanoseconds. Check clock_hz of the camera, or use arrival times"
-        )
-        raise NotAligned(message)
-    return float(np.clip(slope, -_MAX_DRIFT, _MAX_DRIFT))
-
-
-def _lower_hull(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Indices of the lower convex hull of points with ascending x, one point for each x.
-
-    Source: Andrew 1979, Information Processing Letters 9(5), 216-219 (the lower chain).
-    """
-    order = np.lexsort((y, x))
-    order = order[np.r_[True, np.diff(x[order]) > 0]]
-    hull: list[int] = []
-    for point in order:
-        while len(hull) > 1 and _is_above(x, y, hull[-2], hull[-1], point):
-            hull.pop()
-        hull.append(int(point))
-    return np.array(hull, dtype=np.int64)
-
-
-def _is_above(
-    x: NDArray[np.float64], y: NDArray[np.float64], first: int, middle: int, last: int
-) -> bool:
-    """True when the middle point is on or above the line from first to last."""
-    rise, run = y[last] - y[first], x[last] - x[first]
-    return bool((y[middle] - y[first]) * run >= rise * (x[middle] - x[first]))
-
-
-def _longest_hole_ms(color_ns: NDArray[np.int64], other_ns: NDArray[np.int64]) -> float:
-    """Longest stretch between the first and last color frame without a frame of the other."""
-    start, end = int(color_ns[0]), int(color_ns[-1])
-    inside = other_ns[(other_ns > start) & (other_ns < end)]
-    edges = np.concatenate([[start], inside, [end]])
-    return float(np.diff(edges).max(initial=0)) / _NS_PER_MS
+def _unusable(device: NDArray[np.int64], host: NDArray[np.int64]) -> ClockFit:
+    """The fit of a clock that stands still: every frame as late as the take is long."""
+    since = host - host[0]
+    whole = np.full(len(host), int(since[-1]), dtype=np.int64)
+    delay_ms = since / _NS_PER_MS
+    return ClockFit(
+        device_origin_ns=int(device[0]),
+        host_origin_ns=int(host[0]),
+        drift_ppm=0.0,
+        residual_median_ms=float(np.median(delay_ms)),
+        residual_p95_ms=float(np.percentile(delay_ms, 95)),
+        residual_max_ms=float(delay_ms.max()),
+        bound_ms=largest_lift_ns(since.astype(np.float64)) / _NS_PER_MS,
+        frames=len(host),
+        is_usable=False,
+        pieces=(ClockPiece(0, len(host), "start", 0, float(delay_ms[-1])),),
+        uncertainty_ns=whole,
+        _edge=LowerEdge(np.array([0.0, 1.0]), np.zeros(2), np.zeros(1)),
+        _shift_ns=np.zeros(1, dtype=np.int64),
+    )

@@ -19,7 +19,7 @@ from mavfer.report.quality.findings import (
 from mavfer.report.quality.frames import picture_of, typical_frames, worst_frames
 from mavfer.report.quality.heaps import draw_heaps
 from mavfer.report.quality.strips import both_widths, draw_gaps, draw_pose, draw_states
-from mavfer.vision.clocks import pair_limit_ns
+from mavfer.vision.pairing import pair_limit_ns
 from mavfer.vision.validity import MAX_YAW_DEGREES
 
 if TYPE_CHECKING:

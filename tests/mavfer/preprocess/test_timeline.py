@@ -134,11 +134,36 @@ def test_a_stream_without_frames_is_refused_by_name(session_of, stream):
         align_times(session_of(**stamps | {stream: []}))
 
 
-def test_a_clock_that_goes_back_is_refused_by_name(session_of):
+def test_a_wrong_stamp_costs_one_frame_and_keeps_the_order(session_of):
     rows = stamps_of(times_of(30))
     rows[12]["device_ns"] = 0
-    with pytest.raises(NotAligned, match=r"S01-001, depth: device stamps go back .* at frame 12"):
-        align_times(session_of(color=stamps_of(times_of(30)), depth=rows))
+    timeline = align_times(session_of(color=stamps_of(times_of(30)), depth=rows))
+    pairing = timeline.pairings["depth"]
+
+    assert np.delete(pairing.index, 12).tolist() == np.delete(np.arange(30), 12).tolist()
+    assert np.abs(np.delete(pairing.gap_ns, 12)).max() < 1.5 * MS
+    assert (np.diff(pairing.host_ns[pairing.host_ns >= 0]) >= 0).all()
+
+
+def test_a_clock_that_is_set_and_rolls_over_is_followed(session_of):
+    middle = times_of(900)
+    rows = stamps_of(middle, drift_ppm=30)
+    for number, row in enumerate(rows):
+        row["device_ns"] += (50 * MS if number >= 400 else 0) + 2**32 * 1000 - 20_000 * MS
+        row["device_ns"] %= 2**32 * 1000
+    timeline = align_times(session_of(color=rows))
+    error_ns = timeline.color_ns - middle
+
+    assert np.ptp(error_ns) < 0.5 * MS
+    assert timeline.report["color"]["fit"]["bound_ms"] < 1
+
+
+def test_a_clock_that_jumps_all_the_time_is_refused_by_name(session_of):
+    rows = stamps_of(times_of(90))
+    for number, row in enumerate(rows):
+        row["device_ns"] += number % 3 * number * 1000 * MS
+    with pytest.raises(NotAligned, match=r"S01-001, depth: device stamps jump .* at frame \d+"):
+        align_times(session_of(color=stamps_of(times_of(90)), depth=rows))
 
 
 def test_one_frame_is_a_session_too(session_of):

@@ -1,0 +1,183 @@
+"""The lower edge of a take's delays, piece by piece where the clock was set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mavfer.errors import NotAligned
+from mavfer.vision.clock_bound import is_bent, largest_lift_ns
+from mavfer.vision.clock_edge import MAX_DRIFT_PPM, LowerEdge, fit_lower_edge
+from mavfer.vision.clock_steps import classify_spacings, find_steps, rough_delays
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mavfer.vision.clock_steps import RoughDelays, Spacings
+
+__all__ = ["FittedPieces", "fit_pieces"]
+
+_TIMES_DOUBT: Final = 4.0
+_NO_STEP_NS: Final = 150_000.0
+"""What the edge has between two pieces must be more than this, or they are one."""
+_FRAMES_TO_KNOW: Final = 60
+_SEGMENTS: Final = (1, 2, 4, 8, 16)
+_LATE_PERCENTILE: Final = 80
+_LEAST_SEGMENT_NS: Final = 30e9
+_LEAST_SEGMENT_FRAMES: Final = 200
+_FREE_WRONG: Final = 2
+_FRAMES_PER_WRONG: Final = 40
+"""Of a take two stamps, and one in forty, may be wrong before they are no clock's."""
+
+
+@dataclass(frozen=True)
+class FittedPieces:
+    """An edge, and the frames as they lie above it."""
+
+    edge: LowerEdge
+    """Over device times after the first stamp, as delays after the first."""
+    shift_ns: NDArray[np.int64]
+    """(K,) what brings the stamps of each piece onto the first's."""
+    piece: NDArray[np.int64]
+    """(T,) number of each frame's piece, ascending from 0."""
+    elapsed_ns: NDArray[np.float64]
+    """(T,) device times after the first stamp, without steps."""
+    residual_ns: NDArray[np.float64]
+    """(T,) delays above the edge, at least 0."""
+    doubt_ns: NDArray[np.float64]
+    """(T,) how wrong a late frame is if it belongs to the other side of a step; mostly 0."""
+
+
+def fit_pieces(
+    device_ns: NDArray[np.int64], host_ns: NDArray[np.int64], resolution_ns: float
+) -> FittedPieces:
+    """Finds where the clock was set, and the edge that all pieces share.
+
+    Args:
+        device_ns: int64 (T,), stamps of a counter that does not roll over.
+        host_ns: int64 (T,), arrivals.
+        resolution_ns: Step in which the stamps count.
+
+    Raises:
+        NotAligned: Stamps run at a rate that no clock in nanoseconds has, or jump all the time.
+    """
+    goes_back = (np.flatnonzero(np.diff(device_ns) < 0) + 1).tolist()
+    _require_few_jumps(goes_back, len(device_ns), each=1)
+    elapsed = (host_ns - host_ns[0]).astype(np.float64)
+    delay = host_ns - host_ns[0] - (device_ns - device_ns[0])
+    rough = rough_delays(elapsed, delay.astype(np.float64))
+    _require_a_clock(rough)
+    spacings = classify_spacings(device_ns, host_ns, resolution_ns)
+    cuts = find_steps(elapsed, rough.level_ns, spacings)
+    _require_few_jumps(cuts, len(device_ns), each=2)
+    fitted = _fit(device_ns - device_ns[0], delay, rough.level_ns, cuts)
+    kept = _real_steps(cuts, fitted, spacings)
+    if kept != cuts:
+        fitted = _fit(device_ns - device_ns[0], delay, rough.level_ns, kept)
+    return replace(fitted, doubt_ns=_doubts(fitted, spacings))
+
+
+def _real_steps(cuts: list[int], fitted: FittedPieces, spacings: Spacings) -> list[int]:
+    """The cuts at which the edge has a step, and one that the spacing of stamps allows.
+
+    Of a piece of a few frames the step is not well enough known to ask the spacing.
+    """
+    steps_ns = np.diff(fitted.shift_ns)
+    counts = np.bincount(fitted.piece)
+    is_known = np.minimum(counts[1:], counts[:-1]) >= _FRAMES_TO_KNOW
+    return [
+        cut
+        for cut, step_ns, known in zip(cuts, steps_ns.tolist(), is_known.tolist(), strict=True)
+        if abs(step_ns) > _NO_STEP_NS and (not known or spacings.may_step(cut, -step_ns))
+    ]
+
+
+def _require_a_clock(rough: RoughDelays) -> None:
+    """Raises NotAligned where the stamps run much faster or slower than time."""
+    if abs(rough.drift) > MAX_DRIFT_PPM * 1e-6 + _TIMES_DOUBT * rough.doubt:
+        message = (
+            f"device clock drifts by {rough.drift * 1e6:.0f} ppm against the host: its stamps are "
+            f"not nanoseconds. Check clock_hz of the camera, or use arrival times"
+        )
+        raise NotAligned(message)
+
+
+def _require_few_jumps(jumps: list[int], frames: int, each: int) -> None:
+    """Raises NotAligned, naming the first frame, where stamps jump all the time.
+
+    `each` is how many of these jumps one wrong stamp makes.
+    """
+    if len(jumps) > each * (_FREE_WRONG + frames / _FRAMES_PER_WRONG):
+        message = (
+            f"device stamps jump {len(jumps)} times in {frames} frames, first at frame "
+            f"{jumps[0]}: they are no clock's. Use arrival times, or record the take again"
+        )
+        raise NotAligned(message)
+
+
+def _fit(
+    device_ns: NDArray[np.int64],
+    delay_ns: NDArray[np.int64],
+    level_ns: NDArray[np.float64],
+    cuts: list[int],
+) -> FittedPieces:
+    """The edge of given pieces, bent no more than it has to be."""
+    firsts = np.array([0, *cuts])
+    piece = np.repeat(np.arange(len(firsts)), np.diff([*firsts, len(device_ns)]))
+    least = np.minimum.reduceat(level_ns, firsts)
+    shift = np.rint(least - least[0]).astype(np.int64)
+    elapsed = (device_ns + shift[piece]).astype(np.float64)
+    above = (delay_ns - shift[piece]).astype(np.float64)
+    edge, residual = _straightest_edge(elapsed, above, piece)
+    # A stamp that is moved by its offset comes to lie where the edge is higher by the drift in it.
+    slope = (edge.heights_ns[-1] - edge.heights_ns[0]) / (edge.knots_ns[-1] - edge.knots_ns[0])
+    shift += np.rint(edge.offsets_ns / (1 + slope)).astype(np.int64)
+    return FittedPieces(edge, shift, piece, elapsed, residual, np.zeros(len(piece)))
+
+
+def _straightest_edge(
+    elapsed: NDArray[np.float64], above: NDArray[np.float64], piece: NDArray[np.int64]
+) -> tuple[LowerEdge, NDArray[np.float64]]:
+    """The edge with the fewest bends that rests on all parts of the take, and what is above it.
+
+    Where none does, because it is not the clock that bends, it is the one that comes nearest.
+    """
+    tried = []
+    for segments in _segment_counts(elapsed):
+        edge = fit_lower_edge(elapsed, above, piece, segments)
+        residual = np.maximum(above - edge.heights_at(elapsed) - edge.offsets_ns[piece], 0)
+        if not is_bent(residual):
+            return edge, residual
+        tried.append((largest_lift_ns(residual), edge, residual))
+    _, edge, residual = min(tried, key=itemgetter(0))
+    return edge, residual
+
+
+def _segment_counts(elapsed_ns: NDArray[np.float64]) -> list[int]:
+    """Numbers of stretches to try, fewest first: as long as each is long enough to be placed."""
+    most = min(np.ptp(elapsed_ns) / _LEAST_SEGMENT_NS, len(elapsed_ns) / _LEAST_SEGMENT_FRAMES)
+    return [count for count in _SEGMENTS if count <= max(most, 1)]
+
+
+def _doubts(fitted: FittedPieces, spacings: Spacings) -> NDArray[np.float64]:
+    """How wrong frames (T,) may be that are late where a stamp may have jumped.
+
+    Those are the late frames on either side of a step that no odd spacing places, late frames of
+    odd spacing, whose lateness could hide that only they were stamped wrongly, and frames of which
+    the spacings before and after say so.
+    """
+    is_late = fitted.residual_ns > np.percentile(fitted.residual_ns, _LATE_PERCENTILE)
+    may_hide = (is_late & spacings.is_odd) | spacings.may_be_wrong()
+    doubt = np.where(may_hide, np.abs(spacings.excess_ns), 0.0)
+    cuts = np.flatnonzero(np.diff(fitted.piece)) + 1
+    doubt[cuts] = 0
+    on_time = np.flatnonzero(~is_late)
+    for cut in cuts[~spacings.is_odd[cuts]].tolist():
+        after = on_time[on_time >= cut].min(initial=len(doubt))
+        before = on_time[on_time < cut].max(initial=-1) + 1
+        number = fitted.piece[cut]
+        doubt[before:after] += abs(fitted.shift_ns[number] - fitted.shift_ns[number - 1])
+    return doubt
