@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from mavfer.study.streams_file import DROP_CAUSES, STREAM_NUMBERS, TIMES, detail
 from mavfer.study.video_copy import count_frames, count_packets
 from recording.camera import FrameFlag
 from recording.recovery import mend_files
+from recording.segments import join_segment, pending_segment, set_segment_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ class AuditReport:
     """ok; recovered: it was interrupted and mended; damaged: something is missing or torn."""
     streams: dict[StreamName, StreamReport]
     problems: tuple[str, ...]
-    """What is wrong, one sentence each; empty unless damaged."""
+    """What is wrong, one sentence each; of a recovered take what was given up."""
     cut: dict[StreamName, int]
     """Recovered takes: frames at the end of which only the stamp or only the pixels were there."""
 
@@ -127,26 +128,49 @@ def inspect_session(folder: Path) -> AuditReport:
 
 def _recover(session: Session) -> AuditReport:
     """Mends the files of an interrupted take, and says so in session.json."""
-    cut: dict[StreamName, int] = {}
-    problems: tuple[str, ...] = ()
-    try:
-        cut = mend_files(session)
-    except DataError as error:
-        problems = (str(error),)
-    state = "damaged" if problems else "recovered"
-    document = {**session.document, "state": state, "audit": {"cut": cut}}
+    mended = _mend(session)
+    state = "damaged" if mended.is_damaged else "recovered"
+    document = {**mended.document, "state": state, "audit": {"cut": mended.cut}}
     write_session_document(session.folder, document)
     found = inspect_session(session.folder)
-    report = found if not problems else _damaged(found, problems)
-    state = "damaged" if report.verdict == "damaged" else "recovered"
-    document = {**document, "state": state, "audit": report.to_document()}
+    together = tuple(dict.fromkeys((*mended.problems, *found.problems)))
+    report = replace(found, problems=together)
+    document = {**document, "state": report.verdict, "audit": report.to_document()}
     write_session_document(session.folder, document)
     return report
 
 
-def _damaged(found: AuditReport, problems: tuple[str, ...]) -> AuditReport:
-    together = tuple(dict.fromkeys((*problems, *found.problems)))
-    return AuditReport(found.session, "damaged", found.streams, together, found.cut)
+@dataclass(frozen=True)
+class _Mended:
+    """What became of an interrupted take."""
+
+    document: dict[str, Any]
+    """Its session.json."""
+    cut: dict[StreamName, int]
+    problems: tuple[str, ...] = ()
+    is_damaged: bool = False
+
+
+def _mend(session: Session) -> _Mended:
+    """Mends what the recorder had in hand; segments before the last were whole, and stay so."""
+    segment = pending_segment(session)
+    if segment is None:
+        try:
+            return _Mended(session.document, mend_files(session))
+        except DataError as error:
+            return _Mended(session.document, {}, (str(error),), is_damaged=True)
+    earlier: dict[StreamName, int] = (session.document.get("audit") or {}).get("cut", {})
+    try:
+        cut = mend_files(segment)
+    except DataError as error:
+        problem = f"the last segment was given up, its files are kept beside the session: {error}"
+        return _Mended(set_segment_aside(session, segment), earlier, (problem,))
+    together = {stream: count + earlier.get(stream, 0) for stream, count in cut.items()}
+    try:
+        join_segment(session, segment)
+    except DataError as error:
+        return _Mended(session.document, together, (str(error),), is_damaged=True)
+    return _Mended(session.document, together)
 
 
 def _verdict(session: Session, problems: list[str]) -> Verdict:

@@ -38,6 +38,12 @@ def register(group: click.Group) -> None:
 )
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--subject", required=True, help="Subject code: letters, digits and _.")
+@click.option(
+    "--continue",
+    "continues",
+    metavar="SESSION",
+    help="Go on with an interrupted session that was audited, as a further segment.",
+)
 @click.option("--rig", "rig_name", required=True, help="The cameras: simulated.")
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
 @click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), default=0, show_default=True)
@@ -97,7 +103,7 @@ def record(
         take=int(opened.next_session(subject).rpartition("-")[2]),
         created_utc=utc_now(),
     )
-    take = _record(opened, rig, subject, seconds)
+    take = _record(opened, rig, subject, seconds, continues=options["continues"])
     _print_report(take.report)
     for stream, reason in take.failures.items():
         click.echo(f"{stream}: ended early: {reason}", err=True)
@@ -121,7 +127,7 @@ def audit(session: Path, *, as_json: bool) -> None:
     _exit_for(report)
 
 
-def _record(study: Study, rig: Rig, subject: str, seconds: float) -> Take:
+def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: str | None) -> Take:
     """Records under a bar that shows how far the color camera is."""
     rate_hz = next(c.info.rate_hz for c in rig.cameras if c.info.stream == "color")
     told: dict[StreamName, str] = {}
@@ -134,7 +140,9 @@ def _record(study: Study, rig: Rig, subject: str, seconds: float) -> Take:
             bar.update(progress.frames["color"] - bar.n)
 
         with stopping_on_signals() as stop:
-            return record_take(study, rig, subject=subject, stop=stop, progress=show)
+            return record_take(
+                study, rig, subject=subject, continues=continues, stop=stop, progress=show
+            )
 
 
 def _tell_of_troubles(troubles: dict[StreamName, str], told: dict[StreamName, str]) -> None:

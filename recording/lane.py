@@ -38,7 +38,6 @@ class Lane:
         is_paced: bool,
         queue_frames: int,
         patience: Patience,
-        last: LastStamp | None = None,
     ) -> None:
         """Opens nothing yet; see `open`.
 
@@ -47,7 +46,6 @@ class Lane:
             is_paced: Frames come in real time, so that a full queue means a drop.
             queue_frames: Frames that may wait for the disk.
             patience: How long the camera may be silent.
-            last: Last frame of the segment before this one.
         """
         self.stream = camera.info.stream
         """The stream that the camera gives."""
@@ -64,7 +62,6 @@ class Lane:
             patience=patience,
             give=self._take,
             tell=self._event,
-            last=last,
         )
         self._queue: Queue[Frame | None] = Queue(queue_frames)
         self._opened = threading.Event()
@@ -92,6 +89,11 @@ class Lane:
         return self._reader.trouble
 
     @property
+    def is_lost(self) -> bool:
+        """True while the camera is away, and attempts to bring it back go on."""
+        return self._reader.is_lost
+
+    @property
     def is_alive(self) -> bool:
         """True until the last frame is written."""
         return self._is_reading or self._writing.is_alive()
@@ -113,9 +115,11 @@ class Lane:
             raise DeviceError(message) from failure
         return self._reader.info
 
-    def start(self, writer: TakeWriter) -> None:
-        """Lets frames come, and be written to `writer`."""
+    def start(self, writer: TakeWriter, last: LastStamp | None = None) -> None:
+        """Lets frames come, and be written to `writer`, behind `last` where there is one."""
         self._writer = writer
+        if last is not None:
+            self._reader.go_on_after(last)
         self._writing.start()
         self._go.set()
 

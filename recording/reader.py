@@ -76,7 +76,6 @@ class Reader:
         patience: Patience,
         give: Callable[[Frame | LostFrame], None],
         tell: Callable[[int, str, str], None],
-        last: LastStamp | None = None,
     ) -> None:
         """Opens nothing yet; see `run`.
 
@@ -87,7 +86,6 @@ class Reader:
             patience: How long it may be silent.
             give: Gets every frame, and word of every lost one.
             tell: Gets the time, kind and text of every event.
-            last: Last frame of the segment before this one.
         """
         self.camera = camera
         self.info: CameraInfo = camera.info
@@ -97,8 +95,8 @@ class Reader:
         self.trouble = ""
         """Why there are no frames at this moment; empty while they come."""
         self._is_paced, self._patience = is_paced, patience
-        self._give, self._tell, self._first_last = give, tell, last
-        self._stretches = Stretches(self.info.rate_hz, last)
+        self._give, self._tell = give, tell
+        self._stretches = Stretches(self.info.rate_hz)
         self._lost: Exception | None = None
         self._attempts = 0
         self._heard_ns: int | None = None
@@ -110,7 +108,7 @@ class Reader:
         try:
             self.camera.open()
             self.info = self.camera.info
-            self._stretches = Stretches(self.info.rate_hz, self._first_last)
+            self._stretches = Stretches(self.info.rate_hz)
             opened.set()
             go.wait()
             self._read_over_losses(stop)
@@ -121,6 +119,15 @@ class Reader:
             self._close()
         if self.failure is not None and self.failure is not self._lost and go.is_set():
             self._tell(self._now_ns(), "camera_failed", str(self.failure))
+
+    @property
+    def is_lost(self) -> bool:
+        """True from a failure until the camera gives a frame again."""
+        return self._lost is not None
+
+    def go_on_after(self, last: LastStamp) -> None:
+        """Says what the last frame of the segment before was; between `opened` and `go`."""
+        self._stretches = Stretches(self.info.rate_hz, last)
 
     def watch(self) -> None:
         """Tells at once of a camera that is silent; for another thread, should `read` hang."""

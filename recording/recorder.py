@@ -7,17 +7,18 @@ import signal
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DataError, DeviceError, require
-from mavfer.study.session import write_session_document
+from mavfer.study.session import Session, write_session_document
 from mavfer.study.study import require_subject
 from mavfer.study.truth import write_truth
 from recording.audit import AuditReport, inspect_session
 from recording.lane import Lane
 from recording.reader import Patience
-from recording.take import claimed_folder, color_codec, describe_take, require_consent
+from recording.segments import join_segment, next_segment
+from recording.take import color_codec, new_session
 from recording.writer import DiskNearlyFull, TakeWriter
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mavfer.streams import StreamName
+    from mavfer.study.color_writer import ColorCodec
     from mavfer.study.study import Study
     from recording.camera import CameraInfo, Rig
+    from recording.take import TakePlace
 
 __all__ = [
     "PATIENCE",
@@ -82,6 +85,7 @@ def record_take(
     rig: Rig,
     *,
     subject: str,
+    continues: str | None = None,
     seconds: float | None = None,
     queue_frames: int = QUEUE_FRAMES,
     reserve_bytes: int = RESERVE_BYTES,
@@ -98,6 +102,8 @@ def record_take(
         study: Where the session goes.
         rig: The cameras; one of them must give color.
         subject: The subject's code.
+        continues: An audited session of the subject that this take goes on with, as a further
+            segment, instead of a new session.
         seconds: Length by the wall clock; None records until the cameras end.
         queue_frames: Frames of one stream that may wait for the disk before any is dropped.
         reserve_bytes: Room on the disk at which the take is ended, and is whole up to there.
@@ -121,25 +127,24 @@ def record_take(
         cleanup.callback(_end, lanes)
         cameras = [lane.open() for lane in lanes]
         _require_color(cameras)
-        consent = require_consent(study, subject, cameras)
-        folder = cleanup.enter_context(claimed_folder(study, subject))
-        document = describe_take(
-            study, rig, session=folder.name, subject=subject, cameras=cameras, consent=consent
+        place = cleanup.enter_context(
+            new_session(study, rig, subject, cameras)
+            if continues is None
+            else next_segment(study, rig, subject, cameras, continues)
         )
-        writer = TakeWriter(
-            folder, folder.name, cameras, codec=color_codec(rig), reserve_bytes=reserve_bytes
-        )
+        writer = _writer(place, cameras, color_codec(rig), reserve_bytes)
         cleanup.callback(writer.abandon)
         cleanup.callback(_end, lanes)  # what is entered last ends first: no lane without files
-        write_session_document(folder, document)
+        write_session_document(place.folder, place.document)
         writer.event(time.monotonic_ns(), "started")
-        _run(lanes, writer, seconds, stop or threading.Event(), progress)
-        _require_written(lanes, folder)
-        _close(writer, folder)
-        _write_truth_of(rig, folder)
-        report = _finish(folder, document)
-        _tell_of_full_disk(lanes, folder)
-        _require_color_frames(lanes, folder)
+        _start(lanes, writer, place)
+        _run(lanes, seconds, stop or threading.Event(), progress)
+        _require_written(lanes, place.folder)
+        _close(writer, place.folder)
+        report = _finish(rig, place, lanes)
+        _tell_of_full_disk(lanes, place.folder)
+        _require_color_frames(lanes, place.folder)
+    folder = place.folder
     failures = {lane.stream: str(lane.failure) for lane in lanes if lane.failure is not None}
     return Take(folder.name, folder, report, _progress(lanes), failures)
 
@@ -165,20 +170,37 @@ def stopping_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _writer(
+    place: TakePlace, cameras: Sequence[CameraInfo], codec: ColorCodec, reserve_bytes: int
+) -> TakeWriter:
+    return TakeWriter(
+        place.files,
+        place.folder.name,
+        cameras,
+        codec=codec,
+        reserve_bytes=reserve_bytes,
+        moved_ns=place.moved_ns,
+        begins_ns=place.begins_ns,
+    )
+
+
+def _start(lanes: Sequence[Lane], writer: TakeWriter, place: TakePlace) -> None:
+    """Lets the cameras go."""
+    for lane in lanes:
+        lane.start(writer, place.lasts.get(lane.stream))
+
+
 def _run(
     lanes: Sequence[Lane],
-    writer: TakeWriter,
     seconds: float | None,
     stop: threading.Event,
     progress: Callable[[TakeProgress], None] | None,
 ) -> None:
-    """Lets the cameras go and waits until the last frame of each is written."""
-    for lane in lanes:
-        lane.start(writer)
+    """Waits until the last frame of each camera is written."""
     deadline = None if seconds is None else time.monotonic() + seconds
     while any(lane.is_alive for lane in lanes):
         is_over = deadline is not None and time.monotonic() >= deadline
-        if is_over or stop.is_set() or any(lane.write_failure for lane in lanes):
+        if is_over or stop.is_set() or _is_pointless(lanes):
             for lane in lanes:
                 lane.stop()
         for lane in lanes:
@@ -188,6 +210,14 @@ def _run(
         time.sleep(_LOOK_SECONDS)
     for lane in lanes:
         lane.join()
+
+
+def _is_pointless(lanes: Sequence[Lane]) -> bool:
+    """True where nothing more can be written, or the cameras that are left are all away."""
+    if any(lane.write_failure for lane in lanes):
+        return True
+    left = [lane for lane in lanes if lane.is_alive]
+    return len(left) < len(lanes) and all(lane.is_lost for lane in left)
 
 
 def _end(lanes: Sequence[Lane]) -> None:
@@ -271,9 +301,18 @@ def _write_truth_of(rig: Rig, folder: Path) -> None:
         )
 
 
-def _finish(folder: Path, document: dict[str, Any]) -> AuditReport:
-    """Audits the take and says so in session.json."""
-    report = inspect_session(folder)
-    state = "damaged" if report.verdict == "damaged" else "finished"
-    write_session_document(folder, {**document, "state": state, "audit": report.to_document()})
+def _finish(rig: Rig, place: TakePlace, lanes: Sequence[Lane]) -> AuditReport:
+    """Makes the session whole, audits it, and says so in session.json."""
+    if place.is_segment:
+        _require_color_frames(lanes, place.folder)
+        session = Session.open(place.folder)
+        join_segment(session, Session(place.files, session.document))
+    else:
+        _write_truth_of(rig, place.folder)
+    found = inspect_session(place.folder)
+    is_mended = found.verdict == "ok" and place.state == "recovered"
+    report = replace(found, verdict="recovered") if is_mended else found
+    state = "damaged" if report.verdict == "damaged" else place.state
+    document = {**place.document, "state": state, "audit": report.to_document()}
+    write_session_document(place.folder, document)
     return report

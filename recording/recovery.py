@@ -24,6 +24,7 @@ from mavfer.study.video_copy import copy_packets, count_frames
 from recording.unwritten import UNWRITTEN_NAME, read_unwritten
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mavfer.study.session import Session
     from mavfer.study.streams_file import StreamsFile
 
-__all__ = ["complete_stamps", "mend_files"]
+__all__ = ["complete_stamps", "mend_files", "require_same_frames"]
 
 
 def mend_files(session: Session) -> dict[StreamName, int]:
@@ -63,8 +64,13 @@ def mend_files(session: Session) -> dict[StreamName, int]:
 
 def complete_stamps(file: StreamsFile, stream: StreamName) -> int:
     """Rows of stamps, and of details where the stream has some, that are there for a frame each."""
-    tables = [f"/{stream}/times", *([f"/{stream}/details"] if detail_names(file, stream) else [])]
-    return min((file[name].shape[0] if name in file else 0) for name in tables)
+    return min((file[name].shape[0] if name in file else 0) for name in _tables(file, stream))
+
+
+def _tables(file: StreamsFile, stream: StreamName) -> list[str]:
+    """Tables with a row a frame."""
+    details = [f"/{stream}/details"] if detail_names(file, stream) else []
+    return [f"/{stream}/times", *details]
 
 
 def _readable_frames(file: StreamsFile, stream: StreamName) -> int:
@@ -93,10 +99,10 @@ def _mend_color(path: Path, frames: int) -> None:
 def _mend_streams(file: StreamsFile, path: Path, rows: dict[StreamName, int]) -> None:
     """Writes streams.h5 anew so that it opens normally, each stream cut to `rows`."""
     with replacing(path) as part:
-        copy_streams(file, part, rows, drops=_lost_frames(file, path.parent, rows))
+        copy_streams([(file, rows)], part, drops=_lost_frames(file, path.parent, rows))
         with open_hdf5(part) as mended:
             require_valid_hdf5(mended, "streams", path)
-            _require_same(file, mended, rows, path)
+            require_same_frames(file, mended, rows, path)
 
 
 def _lost_frames(file: StreamsFile, folder: Path, rows: dict[StreamName, int]) -> NDArray[Any]:
@@ -118,20 +124,36 @@ def _lost_frames(file: StreamsFile, folder: Path, rows: dict[StreamName, int]) -
     return np.array([row for key, row in lost.items() if key not in kept], DROPS)
 
 
-def _require_same(
-    before: StreamsFile, after: StreamsFile, rows: dict[StreamName, int], path: Path
+def require_same_frames(
+    before: StreamsFile,
+    after: StreamsFile,
+    rows: Mapping[StreamName, int],
+    path: Path,
+    *,
+    starts: Mapping[StreamName, int] | None = None,
 ) -> None:
-    """Compares the mended file with the torn one, frame by frame in their packed form."""
+    """Returns where the first `rows` of one file are in another, frame by frame in packed form.
+
+    Args:
+        before: The file that was copied.
+        after: The copy.
+        rows: Frames of each stream.
+        path: Of the file, for the message.
+        starts: Where in the copy they begin; at nought by default.
+
+    Raises:
+        InvalidFile: Something differs.
+    """
     for stream, count in rows.items():
-        times = f"/{stream}/times"
-        same = (before[times][:count] == after[times][:]).all()
-        if detail_names(before, stream):
-            name = f"/{stream}/details"
-            same = same and before[name][:count].tobytes() == after[name][:].tobytes()
+        start = (starts or {}).get(stream, 0)
+        same = all(
+            before[name][:count].tobytes() == after[name][start : start + count].tobytes()
+            for name in _tables(before, stream)
+        )
         if stream != "color":
             old, new = before[f"/{stream}/frames"].id, after[f"/{stream}/frames"].id
             same = same and all(
-                old.read_direct_chunk((i, 0, 0)) == new.read_direct_chunk((i, 0, 0))
+                old.read_direct_chunk((i, 0, 0)) == new.read_direct_chunk((start + i, 0, 0))
                 for i in range(count)
             )
         if not same:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from mavfer.errors import DataError, NotFound
 from mavfer.files import locked, read_json, sha256_of
@@ -16,15 +18,51 @@ from mavfer.study.study import software_versions, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
+    from mavfer.streams import StreamName
     from mavfer.study.color_writer import ColorCodec
     from mavfer.study.study import Study
     from recording.camera import CameraInfo, Rig
+    from recording.stretches import LastStamp
 
-__all__ = ["Consent", "claimed_folder", "color_codec", "describe_take", "require_consent"]
+__all__ = [
+    "Consent",
+    "TakePlace",
+    "clock_pair",
+    "color_codec",
+    "describe_stream",
+    "new_session",
+    "require_consent",
+]
 
 _SIMULATED: Final = "simulated"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+"""Where Linux names the present run of the computer, whose monotonic clock begins with it."""
+
+
+@dataclass(frozen=True)
+class TakePlace:
+    """Where a take goes, settled before its first frame."""
+
+    folder: Path
+    """Of the session."""
+    files: Path
+    """Folder in which color.mkv and streams.h5 are written."""
+    document: dict[str, Any]
+    """session.json while the take goes on."""
+    state: Literal["finished", "recovered"] = "finished"
+    """What session.json says when it ended well."""
+    moved_ns: int = 0
+    """What is added to the host's clock, so that the time of the session goes on."""
+    begins_ns: int | None = None
+    """When the session's color began; None where it begins with this take."""
+    lasts: dict[StreamName, LastStamp] = field(default_factory=dict)
+    """Last frames of the segment before, on this host's clock."""
+
+    @property
+    def is_segment(self) -> bool:
+        """True where the take goes on with a session that is there."""
+        return self.files != self.folder
 
 
 @dataclass(frozen=True)
@@ -67,7 +105,36 @@ def require_consent(study: Study, subject: str, cameras: Sequence[CameraInfo]) -
 
 
 @contextmanager
-def claimed_folder(study: Study, subject: str) -> Iterator[Path]:
+def new_session(
+    study: Study, rig: Rig, subject: str, cameras: Sequence[CameraInfo]
+) -> Iterator[TakePlace]:
+    """A new session of `subject`, locked while the block runs.
+
+    Raises:
+        NotFound, DataError: The consent is missing, or does not cover recording.
+    """
+    consent = require_consent(study, subject, cameras)
+    with _claimed_folder(study, subject) as folder:
+        document = _describe_take(
+            study, rig, session=folder.name, subject=subject, cameras=cameras, consent=consent
+        )
+        yield TakePlace(folder, folder, document)
+
+
+def clock_pair() -> dict[str, Any]:
+    """The host's clock and the wall clock at one moment, for a segment of session.json."""
+    now_ns, utc = time.monotonic_ns(), datetime.now(UTC)
+    pair: dict[str, Any] = {
+        "monotonic_ns": now_ns,
+        "utc": utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+    }
+    if _BOOT_ID.is_file():
+        pair["boot_id"] = _BOOT_ID.read_text().strip()
+    return pair
+
+
+@contextmanager
+def _claimed_folder(study: Study, subject: str) -> Iterator[Path]:
     """A new session's folder that no other recorder has, locked; removed where nothing came of it.
 
     The lock tells an audit that the take is still going on.
@@ -91,7 +158,7 @@ def _remove_if_unused(folder: Path) -> None:
         folder.rmdir()
 
 
-def describe_take(
+def _describe_take(
     study: Study,
     rig: Rig,
     *,
@@ -114,12 +181,12 @@ def describe_take(
         "kind": "simulated" if is_simulated else "video",
         "state": "recording",
         "created_utc": utc_now(),
-        "streams": {camera.stream: _stream_entry(camera, color_codec(rig)) for camera in cameras},
+        "streams": {camera.stream: describe_stream(camera, color_codec(rig)) for camera in cameras},
         "calibration": calibration,
         "calibration_sha256": sha256_of(path) if path else None,
         "consent_sha256": consent.sha256,
         "consent_note": consent.note,
-        "segments": [{"monotonic_ns": time.monotonic_ns(), "utc": utc_now()}],
+        "segments": [clock_pair()],
         "settings": {"rig": rig.name, **rig.settings},
         "source": None,
         "audit": None,
@@ -127,7 +194,7 @@ def describe_take(
     }
 
 
-def _stream_entry(camera: CameraInfo, codec: str) -> dict[str, Any]:
+def describe_stream(camera: CameraInfo, codec: str) -> dict[str, Any]:
     """What session.json says of one camera."""
     entry: dict[str, Any] = {
         "model": camera.model,

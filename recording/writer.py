@@ -17,6 +17,7 @@ from mavfer.study.streams_file import (
     event_row,
     stamp_row,
 )
+from recording.camera import ClockDomain
 from recording.unwritten import UnwrittenFrames
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class TakeWriter:
         *,
         codec: ColorCodec,
         reserve_bytes: int,
+        moved_ns: int = 0,
+        begins_ns: int | None = None,
     ) -> None:
         """Creates streams.h5 and color.mkv in `folder`.
 
@@ -56,13 +59,15 @@ class TakeWriter:
             cameras: What is known of the cameras; one of them gives color.
             codec: How color is written.
             reserve_bytes: Room that is left on the disk.
+            moved_ns: What is added to all times of the host's clock.
+            begins_ns: When the session's color began, if not with this take.
 
         Raises:
             CommandError: There is no such color codec.
             DiskNearlyFull: There is less room than that already.
             OSError: The disk is full or may not be written.
         """
-        self._folder, self._reserve_bytes = folder, reserve_bytes
+        self._folder, self._reserve_bytes, self._moved_ns = folder, reserve_bytes, moved_ns
         self._require_room()
         color = next(camera for camera in cameras if camera.stream == "color")
         shapes: dict[StreamName, tuple[int, int]] = {
@@ -76,6 +81,7 @@ class TakeWriter:
             height=color.height,
             rate_hz=color.rate_hz,
             codec=codec,
+            begins_ns=begins_ns,
         )
         details = {camera.stream: camera.detail_names for camera in cameras}
         self._streams = StreamsWriter(folder / "streams.h5", session, shapes, details)
@@ -97,9 +103,11 @@ class TakeWriter:
             raise
 
     def _append(self, stream: StreamName, frame: Frame) -> None:
+        host_ns = frame.host_ns + self._moved_ns
+        is_of_host = frame.domain != ClockDomain.DEVICE
         stamp = stamp_row(
-            host_ns=frame.host_ns,
-            device_ns=frame.device_ns,
+            host_ns=host_ns,
+            device_ns=frame.device_ns + (self._moved_ns if is_of_host else 0),
             domain=frame.domain,
             frame_number=frame.frame_number,
             exposure_ns=frame.exposure_ns,
@@ -107,7 +115,7 @@ class TakeWriter:
         )
         if stream == "color":
             pixels = cast("NDArray[np.uint8]", frame.pixels)
-            self._color.append(pixels, frame.host_ns)
+            self._color.append(pixels, host_ns)
             self._streams.append_frame(stream, None, stamp, frame.details)
         else:
             counts = cast("NDArray[np.uint16]", frame.pixels)
@@ -118,7 +126,7 @@ class TakeWriter:
 
         After a failure of the disk the list is kept aside, for the audit that mends the take.
         """
-        row = drop_row(stream, frame_number, host_ns, cause)
+        row = drop_row(stream, frame_number, host_ns + self._moved_ns, cause)
         if self._has_failed:
             self._unwritten.add(row)
         else:
@@ -126,13 +134,15 @@ class TakeWriter:
 
     def mark(self, host_ns: int, label: str) -> None:
         """Adds a mark of a stimulus; a label of more than 64 bytes loses its end."""
-        self._streams.append_row("/markers", np.array((host_ns, label.encode()[:64]), MARKERS))
+        self._streams.append_row(
+            "/markers", np.array((host_ns + self._moved_ns, label.encode()[:64]), MARKERS)
+        )
 
     def event(
         self, host_ns: int, kind: str, text: str = "", stream: StreamName | None = None
     ) -> None:
         """Notes what else happened."""
-        self._streams.append_row("/events", event_row(host_ns, kind, text, stream))
+        self._streams.append_row("/events", event_row(host_ns + self._moved_ns, kind, text, stream))
 
     def close(self) -> None:
         """Ends both files.

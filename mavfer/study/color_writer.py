@@ -6,19 +6,21 @@ killed recorder loses at most one of them.
 
 from __future__ import annotations
 
+import tempfile
 from fractions import Fraction
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mavfer.errors import CommandError, require
+from mavfer.errors import CommandError, InvalidFile, require
+from mavfer.study.video_reader import open_video, picture_stream
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-__all__ = ["COLOR_CODECS", "ColorCodec", "ColorWriter"]
+__all__ = ["COLOR_CODECS", "ColorCodec", "ColorWriter", "join_color", "require_joinable"]
 
 ColorCodec = Literal["h264", "jpeg95", "x264-lossless"]
 
@@ -54,7 +56,14 @@ class ColorWriter:
     """Appends RGB frames to a Matroska file, one thread."""
 
     def __init__(
-        self, path: Path, *, width: int, height: int, rate_hz: float, codec: ColorCodec = "h264"
+        self,
+        path: Path,
+        *,
+        width: int,
+        height: int,
+        rate_hz: float,
+        codec: ColorCodec = "h264",
+        begins_ns: int | None = None,
     ) -> None:
         """Creates the file.
 
@@ -64,6 +73,7 @@ class ColorWriter:
             height: Pixels.
             rate_hz: Frames a second that are expected; sets the distance of keyframes.
             codec: A name in `COLOR_CODECS`.
+            begins_ns: `host_ns` that a player shows as nought; the first frame's by default.
 
         Raises:
             CommandError: There is no such codec.
@@ -86,7 +96,8 @@ class ColorWriter:
         self._pixel_format = _fitting_format(choice["pixel_format"], width, height)
         self._prepare_encoder(width, height)
         self._converter = av.video.reformatter.VideoReformatter()
-        self._first_ns: int | None = None
+        self._first_ns = begins_ns
+        self._frames = 0
         self._last_pts = -1
         self._is_closed = False
 
@@ -105,6 +116,7 @@ class ColorWriter:
         frame = self._converter.reformat(frame, format=self._pixel_format, threads=1)
         frame.pts, frame.time_base = self._last_pts, _MILLISECOND
         self._container.mux(self._stream.encode(frame))
+        self._frames += 1
 
     def close(self) -> None:
         """Writes what the encoder still holds, the index and the length; harmless when repeated.
@@ -116,7 +128,7 @@ class ColorWriter:
             return
         self._is_closed = True
         try:
-            if self._first_ns is not None:
+            if self._frames:
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
@@ -128,6 +140,56 @@ class ColorWriter:
         encoder.thread_count = 1
         if self._pixel_format != "rgb24":
             encoder.colorspace = _BT601
+
+
+def require_joinable(path: Path, *, rate_hz: float, codec: ColorCodec) -> None:
+    """Returns where frames that are encoded now can be put behind those in the file at `path`.
+
+    Raises:
+        NotFound, InvalidFile: The file is missing or torn, or another encoder wrote it.
+    """
+    with tempfile.TemporaryDirectory() as folder, open_video(path) as container:
+        stream = picture_stream(container, path)
+        width, height = stream.codec_context.width, stream.codec_context.height
+        probe = Path(folder) / path.name
+        writer = ColorWriter(probe, width=width, height=height, rate_hz=rate_hz, codec=codec)
+        writer.append(np.zeros((height, width, 3), np.uint8), 0)
+        writer.close()
+        with open_video(probe) as now:
+            _require_same_codec(stream, picture_stream(now, probe), path)
+
+
+def join_color(first: Path, second: Path, target: Path) -> None:
+    """Writes the frames of `first` and then those of `second`, bit for bit, with their times.
+
+    Raises:
+        NotFound, InvalidFile: A file is missing or torn, or the two are of different encoders.
+    """
+    av = require("av", "record")
+    output = av.open(str(target), "w", format="matroska")
+    try:
+        with open_video(first) as container, open_video(second) as addition:
+            picture, added = picture_stream(container, first), picture_stream(addition, second)
+            _require_same_codec(picture, added, first)
+            twin = output.add_stream_from_template(picture, opaque=True)
+            for packet in chain(container.demux(picture), addition.demux(added)):
+                if packet.size:
+                    packet.stream = twin
+                    output.mux_one(packet)
+    finally:
+        output.close()
+
+
+def _require_same_codec(before: Any, now: Any, path: Path) -> None:
+    """Raises where a decoder that was set up for the one would not understand the other."""
+    for name in ("name", "width", "height", "pix_fmt", "extradata"):
+        old, new = getattr(before.codec_context, name), getattr(now.codec_context, name)
+        if old != new:
+            message = (
+                f"{path}: its frames come from another encoder than this one ({name} differs), so "
+                f"nothing can be put behind them. Record a new session"
+            )
+            raise InvalidFile(message)
 
 
 def _fitting_format(pixel_format: str, width: int, height: int) -> str:

@@ -208,32 +208,45 @@ def detail_names(file: h5py.File, stream: StreamName) -> tuple[str, ...]:
 
 
 def copy_streams(
-    source: h5py.File,
+    parts: Sequence[tuple[h5py.File, Mapping[StreamName, int]]],
     path: Path,
-    rows: Mapping[StreamName, int],
     *,
     drops: NDArray[Any] | None = None,
 ) -> None:
-    """Writes a whole file at `path` from `source`, each stream cut to its first `rows` frames.
+    """Writes a whole file at `path` from `parts`, one after the other.
 
-    Compressed frames are moved byte for byte. `drops`, rows of `DROPS`, come after those there are.
+    Compressed frames are moved byte for byte.
+
+    Args:
+        parts: Open files of one session, and how many frames of each stream are taken from each.
+        path: Where; overwritten.
+        drops: Rows of `DROPS` that come after those that there are.
     """
+    first, streams = parts[0]
     shapes = {
-        name: source[f"/{name}/frames"].shape[1:] for name in rows if f"{name}/frames" in source
+        name: first[f"/{name}/frames"].shape[1:] for name in streams if f"{name}/frames" in first
     }
-    details = {name: detail_names(source, name) for name in rows}
+    details = {name: detail_names(first, name) for name in streams}
     with h5py.File(path, "w", libver=_BOUNDS) as file:
-        datasets = _create(file, source.attrs["session"], shapes, details)
-        for table in _TABLES:
-            _extend(datasets[table], source[table][:])
+        datasets = _create(file, first.attrs["session"], shapes, details)
+        for source, rows in parts:
+            _copy_part(source, datasets, rows)
         if drops is not None:
-            _extend(datasets["/drops"], np.concatenate([source["/drops"][:], drops]))
-        for stream, count in rows.items():
-            for name in (f"/{stream}/times", f"/{stream}/details"):
-                if name in datasets:
-                    _extend(datasets[name], source[name][:count])
-            if stream in shapes:
-                _move_chunks(source[f"/{stream}/frames"], datasets[f"/{stream}/frames"], count)
+            _extend(datasets["/drops"], drops)
+
+
+def _copy_part(
+    source: h5py.File, datasets: Mapping[str, h5py.Dataset], rows: Mapping[StreamName, int]
+) -> None:
+    for table in _TABLES:
+        _extend(datasets[table], source[table][:])
+    for stream, count in rows.items():
+        for name in (f"/{stream}/times", f"/{stream}/details"):
+            if name in datasets:
+                _extend(datasets[name], source[name][:count])
+        name = f"/{stream}/frames"
+        if name in datasets:
+            _move_chunks(source[name], datasets[name], count)
 
 
 def write_color_times(path: Path, session: str, times: NDArray[Any]) -> None:
@@ -338,12 +351,14 @@ def _append(dataset: h5py.Dataset, item: NDArray[Any]) -> None:
 
 
 def _extend(dataset: h5py.Dataset, rows: NDArray[Any]) -> None:
-    dataset.resize(len(rows), axis=0)
-    dataset[:] = rows
+    count = dataset.shape[0]
+    dataset.resize(count + len(rows), axis=0)
+    dataset[count:] = rows
 
 
 def _move_chunks(source: h5py.Dataset, target: h5py.Dataset, count: int) -> None:
-    target.resize(count, axis=0)
+    start = target.shape[0]
+    target.resize(start + count, axis=0)
     for index in range(count):
         mask, chunk = source.id.read_direct_chunk((index, 0, 0))
-        target.id.write_direct_chunk((index, 0, 0), chunk, filter_mask=mask)
+        target.id.write_direct_chunk((start + index, 0, 0), chunk, filter_mask=mask)

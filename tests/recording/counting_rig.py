@@ -5,6 +5,7 @@ Run as a script it records until it is stopped or killed, and prints what was wr
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -166,7 +167,37 @@ class CountingRig:
         ]
 
 
-def main(root, shape, reserve_bytes, sticks_at):
+class RecorderProcess:
+    """A recorder in a process of its own; `written` is what it last said of its three streams."""
+
+    def __init__(self, study, shape=(48, 64), reserve_bytes=0, color_sticks_at=-1, continues=""):
+        numbers = [*shape, reserve_bytes, color_sticks_at]
+        command = [sys.executable, __file__, study.root, continues, *numbers]
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.written = [0, 0, 0]
+
+    def wait_for(self, frames):
+        while self.written[0] < frames:
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+            self.written = [int(word) for word in line.split()]
+
+    def end(self, number=None):
+        """Sends a signal, waits, and gives what was printed as an error."""
+        if number is not None:
+            self.process.send_signal(number)
+        out, errors = self.process.communicate(timeout=60)
+        for line in out.splitlines():
+            self.written = [int(word) for word in line.split()]
+        return errors
+
+
+def main(root, continues, shape, reserve_bytes, sticks_at):
     from mavfer.errors import MavferError
     from mavfer.study.study import Study
     from recording.recorder import record_take, stopping_on_signals
@@ -183,6 +214,7 @@ def main(root, shape, reserve_bytes, sticks_at):
                 Study.open(Path(root)),
                 rig,
                 subject="S01",
+                continues=continues or None,
                 stop=stop,
                 progress=tell,
                 reserve_bytes=reserve_bytes,
@@ -192,5 +224,5 @@ def main(root, shape, reserve_bytes, sticks_at):
 
 
 if __name__ == "__main__":
-    height, width, reserve, color_frames = map(int, sys.argv[2:])
-    main(sys.argv[1], (height, width), reserve, color_frames)
+    height, width, reserve, color_frames = map(int, sys.argv[3:])
+    main(sys.argv[1], sys.argv[2], (height, width), reserve, color_frames)

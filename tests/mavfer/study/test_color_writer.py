@@ -11,8 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from make_videos import number_of, picture_of
 
-from mavfer.errors import CommandError
-from mavfer.study.color_writer import ColorWriter
+from mavfer.errors import CommandError, InvalidFile
+from mavfer.study.color_writer import ColorWriter, join_color, require_joinable
 from mavfer.study.video_copy import count_frames, count_packets
 from mavfer.study.video_reader import read_video
 
@@ -68,3 +68,36 @@ def test_closing_again_is_harmless(tmp_path):
     writer.close()
 
     assert count_frames(tmp_path / "color.mkv") == 3
+
+
+@pytest.mark.parametrize("codec", ["h264", "jpeg95", "x264-lossless"])
+def test_a_second_file_goes_behind_the_first_with_its_times(tmp_path, codec):
+    first, second, whole = (tmp_path / f"{name}.mkv" for name in ("first", "second", "whole"))
+    _write(first, 20, codec=codec).close()
+    pause_ns = 5_000_000_000
+    writer = ColorWriter(
+        second, width=64, height=48, rate_hz=30, codec=codec, begins_ns=10**15 - pause_ns
+    )
+    for number in range(20, 33):
+        writer.append(picture_of(number), 10**15 + number * PERIOD_NS)
+    writer.close()
+    require_joinable(first, rate_hz=30, codec=codec)
+    join_color(first, second, whole)
+    frames = list(read_video(whole))
+    times_ms = [round(frame.time_ns / 1e6) for frame in frames]
+
+    assert [number_of(frame.rgb()) for frame in frames] == list(range(33))
+    assert [number_of(f.rgb()) for f in read_video(whole, first=20)] == list(range(20, 33))
+    assert times_ms[:20] == [round(n * 33.333333) for n in range(20)]
+    assert times_ms[20:] == [5000 + round(n * 33.333333) for n in range(20, 33)]
+    assert count_packets(whole) == 33
+
+
+def test_frames_of_another_encoder_do_not_go_behind_a_file(tmp_path):
+    first, second = tmp_path / "first.mkv", tmp_path / "second.mkv"
+    _write(first, 3).close()
+    _write(second, 3, size=(66, 48)).close()
+    with pytest.raises(InvalidFile, match=r"first\.mkv: .* another encoder .*width differs"):
+        join_color(first, second, tmp_path / "whole.mkv")
+    with pytest.raises(InvalidFile, match="name differs"):
+        require_joinable(first, rate_hz=30, codec="jpeg95")

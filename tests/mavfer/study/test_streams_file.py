@@ -16,6 +16,7 @@ from mavfer.study.streams_file import (
     StreamsWriter,
     copy_streams,
     detail_names,
+    drop_row,
     event_row,
     open_streams,
     stamp_row,
@@ -68,7 +69,7 @@ def test_details_lie_beside_the_stamps_with_their_names(tmp_path):
         writer.append_frame("depth", _counts(number, (6, 8)), _stamp(number))
     writer.abandon()
     with open_streams(torn) as file:
-        copy_streams(file, whole, {"color": 7, "depth": 8})
+        copy_streams([(file, {"color": 7, "depth": 8})], whole)
     with open_streams(whole) as file:
         assert detail_names(file, "color") == ("gain_db", "sensor_celsius")
         assert detail_names(file, "depth") == detail_names(file, "thermal") == ()
@@ -76,6 +77,27 @@ def test_details_lie_beside_the_stamps_with_their_names(tmp_path):
         assert np.isnan(file["/color/details"][:, 1]).all()
         assert "/depth/details" not in file
         assert file["/depth/times"].shape == (8,)
+
+
+def test_two_files_become_one_with_the_rows_of_both(tmp_path):
+    whole = tmp_path / "whole.h5"
+    paths = [tmp_path / "first.h5", tmp_path / "second.h5"]
+    for path, first in zip(paths, (0, 100), strict=True):
+        with StreamsWriter(path, "S01-001", {"depth": (6, 8)}, {"depth": ["gain_db"]}) as writer:
+            for number in range(first, first + 5):
+                writer.append_frame("color", None, _stamp(number))
+                writer.append_frame("depth", _counts(number, (6, 8)), _stamp(number), (number / 2,))
+            writer.append_row("/drops", drop_row("depth", first + 5, 55, "link"))
+    with open_streams(paths[0]) as first, open_streams(paths[1]) as second:
+        parts = [(first, {"color": 5, "depth": 4}), (second, {"color": 5, "depth": 3})]
+        copy_streams(parts, whole, drops=np.array([drop_row("color", 9, 1, "disk")], DROPS))
+    numbers = [0, 1, 2, 3, 100, 101, 102]
+    with open_streams(whole) as file:
+        assert file["/color/times"].shape == (10,)
+        assert file["/depth/times"]["frame_number"].tolist() == numbers
+        assert np.array_equal(file["/depth/frames"][:], [_counts(n, (6, 8)) for n in numbers])
+        assert file["/depth/details"][:, 0].tolist() == [n / 2 for n in numbers]
+        assert file["/drops"]["frame_number"].tolist() == [5, 105, 9]
 
 
 def test_a_file_can_be_read_while_it_grows(tmp_path):
@@ -105,7 +127,7 @@ def test_an_abandoned_file_is_made_whole_by_copying(tmp_path):
     writer.append_row("/drops", np.array((1, 3, 55, 2), DROPS))
     writer.abandon()
     with open_streams(torn) as file:
-        copy_streams(file, whole, {"color": 10, "depth": 11, "thermal": 9})
+        copy_streams([(file, {"color": 10, "depth": 11, "thermal": 9})], whole)
     with open_hdf5(whole) as file:
         assert [file[f"/{s}/times"].shape[0] for s in ("color", "depth", "thermal")] == [10, 11, 9]
         assert np.array_equal(file["/depth/frames"][10], _counts(10, (6, 8)))
