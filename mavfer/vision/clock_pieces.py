@@ -165,19 +165,34 @@ def _segment_counts(elapsed_ns: NDArray[np.float64]) -> list[int]:
 def _doubts(fitted: FittedPieces, spacings: Spacings) -> NDArray[np.float64]:
     """How wrong frames (T,) may be that are late where a stamp may have jumped.
 
-    Those are the late frames on either side of a step that no odd spacing places, late frames of
-    odd spacing, whose lateness could hide that only they were stamped wrongly, and frames of which
-    the spacings before and after say so.
+    Those are late frames of odd spacing, whose lateness could hide that only they were stamped
+    wrongly, frames of which the spacings before and after say so, and what lies beside a step.
     """
     is_late = fitted.residual_ns > np.percentile(fitted.residual_ns, _LATE_PERCENTILE)
     may_hide = (is_late & spacings.is_odd) | spacings.may_be_wrong()
     doubt = np.where(may_hide, np.abs(spacings.excess_ns), 0.0)
     cuts = np.flatnonzero(np.diff(fitted.piece)) + 1
     doubt[cuts] = 0
-    on_time = np.flatnonzero(~is_late)
-    for cut in cuts[~spacings.is_odd[cuts]].tolist():
-        after = on_time[on_time >= cut].min(initial=len(doubt))
-        before = on_time[on_time < cut].max(initial=-1) + 1
-        number = fitted.piece[cut]
-        doubt[before:after] += abs(fitted.shift_ns[number] - fitted.shift_ns[number - 1])
+    for cut, step_ns in zip(cuts.tolist(), np.diff(fitted.shift_ns).tolist(), strict=True):
+        if not spacings.is_odd[cut]:
+            beside = _late_beside(cut, is_late)
+            doubt[beside] += abs(step_ns)
+        elif not spacings.may_step(cut, -step_ns):
+            doubt[_shorter_piece(fitted.piece, cut)] += fitted.residual_ns.max()
     return doubt
+
+
+def _late_beside(cut: int, is_late: NDArray[np.bool_]) -> slice:
+    """The late frames on either side of a step, which may belong to the other side of it."""
+    on_time = np.flatnonzero(~is_late)
+    before = int(on_time[on_time < cut].max(initial=-1)) + 1
+    after = int(on_time[on_time >= cut].min(initial=len(is_late)))
+    return slice(before, after)
+
+
+def _shorter_piece(piece: NDArray[np.int64], cut: int) -> NDArray[np.bool_]:
+    """Frames (T,) of the shorter piece beside a step; all late where spacing denies it."""
+    counts = np.bincount(piece)
+    here, before = piece[cut], piece[cut - 1]
+    is_shorter: NDArray[np.bool_] = piece == (here if counts[here] < counts[before] else before)
+    return is_shorter

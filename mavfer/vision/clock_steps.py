@@ -123,9 +123,9 @@ def classify_spacings(
 ) -> Spacings:
     """Which stamps follow the one before as a steady camera's would.
 
-    Stamps that go back are odd, and those that return after one; so are those of a steady camera
-    that are seconds away from what the arrivals say. A stamp that repeats the one before is not: it
-    is the same exposure again.
+    Stamps that go back are odd, and those that return after one; of a steady camera also those that
+    no number of frames explains. A stamp that repeats the one before is not: it is the same
+    exposure again.
     """
     spacing = np.diff(device_ns).astype(np.float64)
     ahead = spacing[spacing > 0]
@@ -140,8 +140,7 @@ def classify_spacings(
     returns = np.append(False, is_back[:-1]) & (spacing > (_RETURN_FRAMES + 1) * period)
     is_odd = is_back | returns
     if is_steady:
-        is_strange = np.abs(spacing - np.diff(host_ns)) > _STRANGE_NS
-        is_odd |= ~is_single & (spacing != 0) & (~is_whole | is_strange)
+        is_odd |= ~is_single & (spacing != 0) & ~is_whole
     return Spacings(
         is_odd=np.append(False, is_odd),
         is_single=np.append(False, is_single),
