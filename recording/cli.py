@@ -17,7 +17,6 @@ from recording.recorder import record_take, stopping_on_signals
 from recording.rigs import open_rig
 
 if TYPE_CHECKING:
-    from mavfer.streams import StreamName
     from recording.audit import AuditReport
     from recording.camera import Rig
     from recording.recorder import Take, TakeProgress
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _LARGEST_SEED: Final = 2**32 - 1
+_SECONDS_A_MINUTE: Final = 60
 
 
 def register(group: click.Group) -> None:
@@ -130,13 +130,17 @@ def audit(session: Path, *, as_json: bool) -> None:
 def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: str | None) -> Take:
     """Records under a bar that shows how far the color camera is."""
     rate_hz = next(c.info.rate_hz for c in rig.cameras if c.info.stream == "color")
-    told: dict[StreamName, str] = {}
+    told: dict[str, str] = {}
     with tqdm(total=round(seconds * rate_hz), unit="frame", disable=None) as bar:
 
         def show(progress: TakeProgress) -> None:
-            _tell_of_troubles(progress.troubles, told)
-            lost = sum(progress.drops.values())
-            bar.set_postfix(lost=lost, refresh=False)
+            left_seconds = seconds - progress.frames["color"] / rate_hz
+            _tell_of_troubles(_troubles(progress, left_seconds), told)
+            lost, room = (
+                sum(progress.drops.values()),
+                f"{progress.room_seconds / _SECONDS_A_MINUTE:.0f} min",
+            )
+            bar.set_postfix(lost=lost, room=room, refresh=False)
             bar.update(progress.frames["color"] - bar.n)
 
         with stopping_on_signals() as stop:
@@ -145,12 +149,21 @@ def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: 
             )
 
 
-def _tell_of_troubles(troubles: dict[StreamName, str], told: dict[StreamName, str]) -> None:
+def _troubles(progress: TakeProgress, left_seconds: float) -> dict[str, str]:
+    """What is wrong at this moment: streams without frames, and a disk that will not hold out."""
+    troubles: dict[str, str] = {**progress.troubles}
+    if progress.room_seconds < left_seconds:
+        minutes = progress.room_seconds / _SECONDS_A_MINUTE
+        troubles["disk"] = f"room for {minutes:.0f} minutes; the take is ended when it is used up"
+    return troubles
+
+
+def _tell_of_troubles(troubles: dict[str, str], told: dict[str, str]) -> None:
     """Prints what is new on stderr, above the bar."""
-    for stream in [*troubles, *(stream for stream in told if stream not in troubles)]:
-        text = troubles.get(stream, "is back")
-        if told.get(stream) != text:
-            tqdm.write(f"{stream}: {text}", file=sys.stderr)
+    for name in [*troubles, *(name for name in told if name not in troubles)]:
+        text = troubles.get(name, "all right again")
+        if told.get(name) != text:
+            tqdm.write(f"{name}: {text}", file=sys.stderr)
     told.clear()
     told.update(troubles)
 

@@ -15,6 +15,7 @@ from mavfer.study.session import Session, write_session_document
 from mavfer.study.study import require_subject
 from mavfer.study.truth import write_truth
 from recording.audit import AuditReport, inspect_session
+from recording.forecast import RoomLeft, forecast_take, require_room
 from recording.lane import Lane
 from recording.reader import Patience
 from recording.segments import join_segment, next_segment
@@ -65,6 +66,8 @@ class TakeProgress:
     """The most frames that ever waited for the disk."""
     troubles: dict[StreamName, str]
     """Streams that get no frames at this moment, and why."""
+    room_seconds: float
+    """How long the take may go on before the disk is full; by its own pace after ten seconds."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,8 @@ def record_take(
 
     Raises:
         NotFound: A real subject has no consent record.
-        DataError: The consent does not cover recording, or the disk is full or failed.
+        DataError: The consent does not cover recording, the take would not fit on the disk, or the
+            disk is full or failed.
         DeviceError: A camera cannot be opened, or none gave a color frame.
         MissingExtra: PyAV, which writes color, or what drives a camera is not installed.
     """
@@ -127,6 +131,8 @@ def record_take(
         cleanup.callback(_end, lanes)
         cameras = [lane.open() for lane in lanes]
         _require_color(cameras)
+        forecast = forecast_take(study, cameras, color_codec(rig), reserve_bytes=reserve_bytes)
+        require_room(forecast, _known_seconds(rig, seconds), study.sessions_folder)
         place = cleanup.enter_context(
             new_session(study, rig, subject, cameras)
             if continues is None
@@ -138,7 +144,8 @@ def record_take(
         write_session_document(place.folder, place.document)
         writer.event(time.monotonic_ns(), "started")
         _start(lanes, writer, place)
-        _run(lanes, seconds, stop or threading.Event(), progress)
+        room = RoomLeft(forecast, place.files, reserve_bytes)
+        _run(lanes, room, seconds, stop or threading.Event(), progress)
         _require_written(lanes, place.folder)
         _close(writer, place.folder)
         report = _finish(rig, place, lanes)
@@ -146,7 +153,7 @@ def record_take(
         _require_color_frames(lanes, place.folder)
     folder = place.folder
     failures = {lane.stream: str(lane.failure) for lane in lanes if lane.failure is not None}
-    return Take(folder.name, folder, report, _progress(lanes), failures)
+    return Take(folder.name, folder, report, _progress(lanes, room), failures)
 
 
 @contextmanager
@@ -192,6 +199,7 @@ def _start(lanes: Sequence[Lane], writer: TakeWriter, place: TakePlace) -> None:
 
 def _run(
     lanes: Sequence[Lane],
+    room: RoomLeft,
     seconds: float | None,
     stop: threading.Event,
     progress: Callable[[TakeProgress], None] | None,
@@ -206,7 +214,7 @@ def _run(
         for lane in lanes:
             lane.watch()
         if progress is not None:
-            progress(_progress(lanes))
+            progress(_progress(lanes, room))
         time.sleep(_LOOK_SECONDS)
     for lane in lanes:
         lane.join()
@@ -228,12 +236,19 @@ def _end(lanes: Sequence[Lane]) -> None:
         lane.join()
 
 
-def _progress(lanes: Sequence[Lane]) -> TakeProgress:
+def _known_seconds(rig: Rig, seconds: float | None) -> float | None:
+    """How long the take is to be; None where nobody said."""
+    asked = rig.settings.get("seconds")
+    return asked if seconds is None and isinstance(asked, int | float) else seconds
+
+
+def _progress(lanes: Sequence[Lane], room: RoomLeft) -> TakeProgress:
     return TakeProgress(
         frames={lane.stream: lane.frames for lane in lanes},
         drops={lane.stream: lane.drops for lane in lanes},
         most_queued={lane.stream: lane.most_queued for lane in lanes},
         troubles={lane.stream: lane.trouble for lane in lanes if lane.trouble},
+        room_seconds=room.seconds(),
     )
 
 

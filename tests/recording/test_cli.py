@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from mavfer.errors import CommandError, NotFound
 from mavfer.study.session import Session
 from mavfer.study.truth import read_truth
-from recording.cli import _tell_of_troubles, register
+from recording.cli import _tell_of_troubles, _troubles, register
+from recording.recorder import TakeProgress
 from recording.rigs import open_rig
 
 SMALL = [
@@ -103,9 +104,16 @@ def test_troubles_are_told_once_and_so_is_their_end(capsys):
     assert capsys.readouterr().err.splitlines() == [
         "depth: lost: x",
         "color: lost: y",
-        "depth: is back",
-        "color: is back",
+        "depth: all right again",
+        "color: all right again",
     ]
+
+
+def test_a_disk_that_will_not_hold_out_is_told_in_time():
+    progress = TakeProgress({}, {}, {}, {"depth": "lost: x"}, room_seconds=300.0)
+
+    assert _troubles(progress, 299.0) == {"depth": "lost: x"}
+    assert _troubles(progress, 301.0)["disk"].startswith("room for 5 minutes; the take is ended")
 
 
 def test_auditing_what_is_no_session_is_told(commands, tmp_path):
