@@ -8,10 +8,12 @@ and is used where there is no other.
 from __future__ import annotations
 
 import importlib
+import socket
+import struct
 import sys
 import sysconfig
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
@@ -32,6 +34,7 @@ __all__ = [
     "device_errors",
     "find_gige_cameras",
     "load_aravis",
+    "release",
 ]
 
 _TYPELIB_VERSION: Final = "0.8"
@@ -47,8 +50,11 @@ _SYSTEM_FOLDERS: Final = (
 )
 """Where Debian and Ubuntu, Fedora, and Arch keep PyGObject."""
 
-_CONTROL_REGISTER: Final = 0x0A00
-"""GigE Vision's control channel privilege: says who controls the camera."""
+_CONTROL_PORT: Final = 3956
+_WHO_ARE_YOU: Final = struct.pack(">BBHHH", 0x42, 0x01, 0x0002, 0, 1)
+"""GigE Vision's discovery command: key, "please answer", command, no content, number."""
+
+_ASKED_TIMES, _ANSWER_SECONDS = 3, 0.2
 
 
 @dataclass(frozen=True)
@@ -190,11 +196,25 @@ def _choose(serial: str | None) -> GigeCamera:
     raise DeviceError(message)
 
 
-def answers(device: Any) -> bool:
-    """Whether a camera still answers on its control channel; takes seconds where it does not."""
-    try:
-        with device_errors("camera", ""):
-            device.read_register(_CONTROL_REGISTER)
-    except DeviceError:
-        return False
-    return True
+def release(device: Any) -> None:
+    """Gives up control of a camera that answers, whoever may still hold on to `device`."""
+    with suppress(DeviceError), device_errors("camera", ""):
+        device.leave_control()
+
+
+def answers(address: str) -> bool:
+    """Whether a camera answers when it is asked who it is, as it must whoever controls it.
+
+    Asks by itself, because Aravis would wait its turn behind its own questions, for seconds each.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        control.settimeout(_ANSWER_SECONDS)
+        control.connect((address, _CONTROL_PORT))
+        for _ in range(_ASKED_TIMES):
+            try:
+                control.send(_WHO_ARE_YOU)
+                control.recv(1024)
+            except OSError:  # no answer in time, or nobody listens there
+                continue
+            return True
+    return False

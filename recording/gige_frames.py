@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from mavfer.errors import DeviceError
 from recording.camera import ClockDomain, Frame, FrameFlag, LostFrame
 from recording.genicam import read_feature, read_number
-from recording.gvsp_stamps import BlockCounter, TickClock, monotonic_from_realtime
+from recording.gvsp_stamps import ArrivalClock, BlockCounter, TickClock
 from recording.pixel_formats import unpack_counts
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ class GigeTiming:
 
 
 class StateWatch:
-    """What a camera says of itself while it runs, asked for four times a second."""
+    """What a camera says of itself while it runs, asked for four times a second.
+
+    A thread of its own asks: an answer that is lost on the network is waited for for seconds, in
+    which frames would be lost too.
+    """
 
     def __init__(self, device: Any) -> None:
         """Finds out what `device`, an `Aravis.Device`, can say, and asks the first time."""
@@ -72,19 +76,33 @@ class StateWatch:
         ]
         self.is_shutter_closed = False
         self.details: tuple[float, ...] = ()
-        self._next_look = time.monotonic()
-        self.look()
+        self._end = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._look()
 
     @property
     def detail_names(self) -> tuple[str, ...]:
         """What `details` holds."""
         return ("device_celsius",) if self._has_temperature else ()
 
-    def look(self) -> None:
-        """Asks again where the last answer is old."""
-        if time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + _LOOK_SECONDS
+    def start(self) -> None:
+        """Goes on asking, where there is anything to ask."""
+        if self._has_temperature or self._shutter_features:
+            self._thread = threading.Thread(target=self._watch, name="watch camera", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stops asking, waits for the last answer and forgets the camera."""
+        self._end.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._device = None
+
+    def _watch(self) -> None:
+        while not self._end.wait(_LOOK_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
         states = [read_feature(self._device, name) for name in self._shutter_features]
         self.is_shutter_closed = any(state in _CLOSED for state in states)
         if self._has_temperature:
@@ -98,7 +116,7 @@ class GigeFrames:
     def __init__(self, geometry: GigeGeometry, timing: GigeTiming, watch: StateWatch) -> None:
         """Starts before the first image."""
         self._geometry, self._timing, self._watch = geometry, timing, watch
-        self._blocks = BlockCounter()
+        self._blocks, self._arrivals = BlockCounter(), ArrivalClock()
         self._ticks = TickClock(timing.ticks_hz) if timing.ticks_hz else None
         self._last_number: int | None = None
         self._last_counts: NDArray[np.uint16] | None = None
@@ -115,8 +133,7 @@ class GigeFrames:
             DeviceError: The image is not what the camera was set to.
         """
         self._require_shape(block)
-        self._watch.look()
-        host_ns = monotonic_from_realtime(block.realtime_ns)
+        host_ns = self._arrivals.monotonic(block.realtime_ns)
         number = self._blocks.number(block.block_id)
         lost = self._lost_before(number, host_ns, underruns)
         self._last_number = number

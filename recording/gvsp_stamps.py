@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-__all__ = ["BlockCounter", "TickClock", "monotonic_from_realtime"]
+__all__ = ["ArrivalClock", "BlockCounter", "TickClock"]
 
 _BLOCK_IDS: Final = 65_535
 """Block ids of 16 bits run from 1 to 65535; 0 means something else and is skipped (read in the
@@ -22,8 +22,8 @@ _WRAP_TICKS: Final = 1 << 32
 _WRAP_TOLERANCE_NS: Final = 2 * _NS_PER_SECOND
 """How far a stamp may be from where a wrap would put it: arrivals are late by no more."""
 
-_LONGEST_WAIT_NS: Final = 2 * _NS_PER_SECOND
-"""A frame that seems to have waited longer was stamped across a step of the wall clock."""
+_RESOLUTION_NS: Final = 1_000_000
+"""Aravis stamps in whole microseconds, and reading two clocks takes a moment."""
 
 
 class BlockCounter:
@@ -75,12 +75,33 @@ class TickClock:
         return self._passed_ns + stamp_ns
 
 
-def monotonic_from_realtime(realtime_ns: int) -> int:
-    """A moment of the last two seconds, given on the wall clock, on the monotonic clock.
+class ArrivalClock:
+    """Moments of the wall clock, by which Aravis stamps arrivals, on the monotonic clock.
 
-    Aravis stamps the arrival of a frame's first packet by the wall clock, in whole microseconds.
-    Where the wall clock was set in between, the answer is now.
+    Frames may have waited for seconds until they are read. Where the wall clock was set in between,
+    the difference of the two clocks from before that is tried too, and the one taken that puts the
+    frame after the one before it and not into the future.
     """
-    waited_ns = time.time_ns() - realtime_ns
-    now_ns = time.monotonic_ns()
-    return now_ns - waited_ns if 0 <= waited_ns < _LONGEST_WAIT_NS else now_ns
+
+    def __init__(self) -> None:
+        """Reads both clocks."""
+        self._ahead_ns = _wall_clock_ahead_ns()
+        self._last_ns = time.monotonic_ns()
+
+    def monotonic(self, realtime_ns: int) -> int:
+        """When a frame arrived, by the monotonic clock; arrivals are given in their order."""
+        before_ns, self._ahead_ns = self._ahead_ns, _wall_clock_ahead_ns()
+        now_ns = time.monotonic_ns()
+        for ahead_ns in (self._ahead_ns, before_ns):
+            arrived_ns = realtime_ns - ahead_ns
+            if self._last_ns - _RESOLUTION_NS <= arrived_ns <= now_ns + _RESOLUTION_NS:
+                break
+        else:
+            arrived_ns = now_ns
+        self._last_ns = max(self._last_ns + 1, min(arrived_ns, now_ns))
+        return self._last_ns
+
+
+def _wall_clock_ahead_ns() -> int:
+    """How far the wall clock is ahead of the monotonic clock."""
+    return time.time_ns() - time.monotonic_ns()

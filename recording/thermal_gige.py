@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import DeviceError
-from recording.aravis import answers, connect, device_errors, load_aravis
+from recording.aravis import answers, connect, device_errors, load_aravis, release
 from recording.camera import CameraInfo
 from recording.flir_gige import read_radiometry, set_temperature_linear
 from recording.genicam import read_all_features, read_number, write_feature
@@ -39,7 +39,7 @@ _RATE_TOLERANCE: Final = 0.02
 _BUFFERED_SECONDS: Final = 1.0
 _LEAST_BUFFERS: Final = 16
 _SILENT_SECONDS: Final = 1.0
-"""Silence after which `close` asks whether the camera is there before it gives it orders."""
+"""Silence after which the camera is asked whether it is still there."""
 
 _CHECK: Final = "Check cable and power, or switch the camera off and on again"
 
@@ -59,7 +59,7 @@ class GigeThermalCamera:
         temperature_linear: "high", "low" or "off"; None for "high" where the camera can.
         features: Other GenICam features to set, in this order, for example {"NUCMode": "Manual"}.
         packet_bytes: Size of a packet; by default the largest that the network lets through.
-        stall_seconds: Silence after which the camera counts as lost.
+        stall_seconds: Silence after which a camera that answers counts as lost too.
         stamp_shift_us: Added to every stamp to reach the middle of the exposure, where measured.
     """
 
@@ -94,6 +94,7 @@ class GigeThermalCamera:
         )
         self._device: Any = None
         self._camera: Any = None
+        self._watch: StateWatch | None = None
         self._stream: GigeStream | None = None
         self._waiting: deque[Frame | LostFrame] = deque()
         self._is_exposing = False
@@ -138,14 +139,15 @@ class GigeThermalCamera:
             DeviceError: The camera is not open, or does not start.
         """
         camera = self._require_open()
-        _let_go([self._stream])
-        self._waiting.clear()
+        self._end_stream()
         with device_errors(self._name, _CHECK):
-            self._frames = self._new_frames()
+            self._watch = StateWatch(self._device)
+            self._frames = self._new_frames(self._watch)
             buffers = max(_LEAST_BUFFERS, math.ceil(self._info.rate_hz * _BUFFERED_SECONDS))
             self._stream = GigeStream(camera, self._payload_bytes(), buffers)
             camera.start_acquisition()
         self._is_exposing = True
+        self._watch.start()
 
     def read(self, timeout_seconds: float) -> Frame | LostFrame | None:
         """The next frame, or word that it was lost on the link or came when all buffers were full.
@@ -184,19 +186,28 @@ class GigeThermalCamera:
         if not self._is_lost.is_set():
             with suppress(DeviceError):
                 self.stop()
-        held = [self._stream, self._camera, self._device]
-        self._stream = self._frames = self._camera = self._device = None
+        held = _Held(self._watch, self._stream, self._camera, self._device)
+        self._watch = self._stream = self._frames = self._camera = self._device = None
         self._waiting.clear()
         if self._is_lost.is_set():
             # Aravis asks in vain for seconds, in which the camera may have come back.
-            threading.Thread(target=_let_go, args=(held,), name="let go", daemon=True).start()
+            options = {"is_lost": True}
+            threading.Thread(
+                target=held.let_go, kwargs=options, name="let go of a camera", daemon=True
+            ).start()
         else:
-            _let_go(held)
+            held.let_go(is_lost=False)
         self._is_lost = threading.Event()
 
     @property
     def _name(self) -> str:
         return f"thermal camera {self._info.serial or self._address or self._serial or ''}".strip()
+
+    def _end_stream(self) -> None:
+        """Forgets what an earlier `start` began."""
+        _Held(self._watch, self._stream, None, None).let_go(is_lost=False)
+        self._watch = self._stream = self._frames = None
+        self._waiting.clear()
 
     def _require_open(self) -> Any:
         if self._camera is None:
@@ -210,6 +221,8 @@ class GigeThermalCamera:
 
     def _configure(self) -> None:
         """Sets what was asked for: first what decides about the rest."""
+        with suppress(DeviceError), device_errors(self._name, _CHECK):
+            self._camera.stop_acquisition()  # what died before us may have left it exposing
         offered = self._camera.dup_available_pixel_formats_as_strings()
         self._layout = choose_pixel_format(offered, self._pixel_format)
         write_feature(self._device, "PixelFormat", self._layout.name)
@@ -242,32 +255,31 @@ class GigeThermalCamera:
 
     def _describe(self, watch: StateWatch) -> CameraInfo:
         """What the camera says of itself once it is set."""
-        device, camera = self._device, self._camera
-        _, _, width, height = camera.get_region()
+        _, _, width, height = self._camera.get_region()
         rate_hz = self._read_first(_RATE_FEATURES) or self._rate_hz
         if not rate_hz:
             raise DeviceError(f"{self._name}: does not say its rate. Name it: rate_hz")
         return CameraInfo(
             stream="thermal",
-            model=f"{camera.get_vendor_name()} {camera.get_model_name()}".strip(),
-            serial=camera.get_device_serial_number() or self._serial or "",
+            model=f"{self._camera.get_vendor_name()} {self._camera.get_model_name()}".strip(),
+            serial=self._camera.get_device_serial_number() or self._serial or "",
             width=width,
             height=height,
             rate_hz=rate_hz,
             dtype="uint16",
-            clock_hz=float(device.get_timestamp_tick_frequency() or 1e9),
-            radiometry=read_radiometry(device),
+            clock_hz=float(self._device.get_timestamp_tick_frequency() or 1e9),
+            radiometry=read_radiometry(self._device),
             settings={
-                "address": device.get_device_address().get_address().to_string(),
+                "address": self._device.get_device_address().get_address().to_string(),
                 "pixel_format": self._layout.name,
-                "packet_bytes": device.get_packet_size(),
+                "packet_bytes": self._device.get_packet_size(),
                 "stamp_shift_us": self._stamp_shift_us,
-                "features": read_all_features(device),
+                "features": read_all_features(self._device),
             },
             detail_names=watch.detail_names,
         )
 
-    def _new_frames(self) -> GigeFrames:
+    def _new_frames(self, watch: StateWatch) -> GigeFrames:
         """Begins counting anew, as the camera does."""
         timing = GigeTiming(
             ticks_hz=int(self._device.get_timestamp_tick_frequency()),
@@ -275,7 +287,7 @@ class GigeThermalCamera:
             shift_ns=round(self._stamp_shift_us * 1000),
         )
         geometry = GigeGeometry(self._layout, self._info.width, self._info.height)
-        return GigeFrames(geometry, timing, StateWatch(self._device))
+        return GigeFrames(geometry, timing, watch)
 
     def _payload_bytes(self) -> int:
         """Bytes of one image, which the camera may follow with more, but not with less."""
@@ -295,24 +307,39 @@ class GigeThermalCamera:
             message = f"{self._name}: control was lost: unplugged, without power, or taken over"
             raise DeviceError(f"{message}. {_CHECK}")
         silent_seconds = stream.silent_seconds()
-        if silent_seconds < self._stall_seconds:
-            return
-        message = "does not answer any more: unplugged or without power"
-        if not self._note_lost():
-            silence = f"answers, but sent no frame for {silent_seconds:.1f} s"
-            message = f"{silence}: it stands still, or a firewall keeps its packets"
-        raise DeviceError(f"{self._name}: {message}. {_CHECK}")
+        if silent_seconds > _SILENT_SECONDS and self._note_lost():
+            message = "does not answer any more: unplugged or without power"
+            raise DeviceError(f"{self._name}: {message}. {_CHECK}")
+        if silent_seconds > self._stall_seconds:
+            message = f"answers, but sent no frame for {silent_seconds:.1f} s: it stands still, or"
+            raise DeviceError(f"{self._name}: {message} a firewall keeps its packets. {_CHECK}")
 
     def _note_lost(self) -> bool:
-        """Whether the camera is lost; asks one that is not known to be, which takes seconds."""
-        if not self._is_lost.is_set() and not answers(self._device):
+        """Whether the camera is lost; asks one that is not known to be."""
+        if not self._is_lost.is_set() and not answers(self._info.settings["address"]):
             self._is_lost.set()
         return self._is_lost.is_set()
 
 
-def _let_go(held: list[Any]) -> None:
-    """Ends a stream, which comes first, and then drops the last references to its camera."""
-    stream = held.pop(0)
-    if stream is not None:
-        stream.close()
-    held.clear()
+class _Held:
+    """What a camera holds on to, in the order in which it must be let go.
+
+    The last reference to an Aravis device ends its control, which takes seconds where the camera is
+    gone. It must be dropped here, so nothing else that outlives `close` may refer to the device; an
+    exception's traceback refers to what its functions knew.
+    """
+
+    def __init__(
+        self, watch: StateWatch | None, stream: GigeStream | None, camera: Any, device: Any
+    ) -> None:
+        self._watch, self._stream, self._camera, self._device = watch, stream, camera, device
+
+    def let_go(self, *, is_lost: bool) -> None:
+        """Ends the threads that use the camera, and then its control."""
+        if self._watch is not None:
+            self._watch.close()
+        if self._stream is not None:
+            self._stream.close()
+        if self._device is not None and not is_lost:
+            release(self._device)
+        self._watch = self._stream = self._camera = self._device = None

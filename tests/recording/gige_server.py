@@ -30,7 +30,7 @@ FORMATS = {"Mono16": 0x01100007, "Mono14": 0x01100025, "Mono14p": 0x010E0104}
 # Registers of Aravis's fake camera, and ours in the part of its memory that it leaves alone.
 WIDTH_REGISTER, HEIGHT_REGISTER, FORMAT_REGISTER = 0x100, 0x104, 0x128
 PERIOD_REGISTER, EXPOSURE_REGISTER = 0x138, 0x120
-TRIGGER_REGISTER = 0x300
+TRIGGER_REGISTER, ACQUISITION_REGISTER = 0x300, 0x124
 TICKS_HIGH_REGISTER, TICKS_LOW_REGISTER = 0x93C, 0x940
 PRIVILEGE_REGISTER = 0xA00
 OURS = 0xE000
@@ -138,6 +138,7 @@ class FakeCamera:
         self.width, self.height = width, height
         for address, value in {
             PRIVILEGE_REGISTER: 0,
+            ACQUISITION_REGISTER: 0,
             FORMAT_REGISTER: FORMATS["Mono16"],
             WIDTH_REGISTER: width,
             HEIGHT_REGISTER: height,

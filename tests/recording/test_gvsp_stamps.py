@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recording.gvsp_stamps import BlockCounter, TickClock, monotonic_from_realtime
+from recording.gvsp_stamps import ArrivalClock, BlockCounter, TickClock
 
 WRAP = 1 << 32
 
@@ -60,17 +61,33 @@ def test_a_clock_that_was_set_anew_is_left_as_it_is():
     assert clock.unwrap(1_000_000, 5_030_000_000) == 1_000_000
 
 
-def test_a_moment_of_the_wall_clock_is_found_on_the_monotonic_clock():
-    before_ns, realtime_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
-    time.sleep(0.01)
+def test_moments_of_the_wall_clock_are_found_on_the_monotonic_clock():
+    clock, moments = ArrivalClock(), []
+    for _ in range(3):
+        before_ns, realtime_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        moments.append((before_ns, realtime_ns, after_ns))
+        time.sleep(0.01)
 
-    assert before_ns - 10**6 < monotonic_from_realtime(realtime_ns) < after_ns + 10**6
+    for before_ns, realtime_ns, after_ns in moments:  # all read after all have come
+        assert before_ns - 10**6 < clock.monotonic(realtime_ns) < after_ns + 10**6
 
 
-def test_a_wall_clock_that_was_set_in_between_gives_the_present():
-    for wrong_ns in (-3_600 * 10**9, 3_600 * 10**9):
-        before_ns = time.monotonic_ns()
+@pytest.mark.parametrize("step_ns", [-3_600 * 10**9, 3_600 * 10**9])
+def test_a_wall_clock_that_is_set_while_a_frame_waits_is_seen_through(monkeypatch, step_ns):
+    clock = ArrivalClock()
+    arrived_ns, realtime_ns, wall_clock = time.monotonic_ns(), time.time_ns(), time.time_ns
+    time.sleep(0.05)
+    monkeypatch.setattr(time, "time_ns", lambda: wall_clock() + step_ns)
+    waited = clock.monotonic(realtime_ns)
+    fresh = clock.monotonic(time.time_ns())
 
-        assert (
-            before_ns <= monotonic_from_realtime(time.time_ns() + wrong_ns) <= time.monotonic_ns()
-        )
+    assert abs(waited - arrived_ns) < 10**7
+    assert abs(fresh - time.monotonic_ns()) < 10**7
+
+
+def test_arrivals_keep_their_order_where_the_wall_clock_makes_no_sense():
+    clock = ArrivalClock()
+    found = [clock.monotonic(realtime_ns) for realtime_ns in (0, 10**20, 7, 7)]
+
+    assert sorted(set(found)) == found
+    assert abs(found[-1] - time.monotonic_ns()) < 10**8
