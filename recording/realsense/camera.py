@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from mavfer.errors import DeviceError
-from recording.camera import CameraInfo, Frame
+from recording.camera import CameraInfo, Frame, LostFrame
 from recording.realsense.profiles import StreamRequest
 from recording.realsense.stamps import DETAIL_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recording.realsense.device import RealSenseDevice
+    from recording.realsense.device import Arrived, RealSenseDevice
     from recording.realsense.profiles import SourceName
 
 __all__ = ["RealSenseCamera"]
+
+_MOST_LOST_FRAMES: Final = 10_000
+"""A device that begins a new count must not be taken for one that lost a day."""
 
 
 class RealSenseCamera:
@@ -33,6 +37,8 @@ class RealSenseCamera:
         self._device, self._source = device, source
         self._info: CameraInfo | None = None
         self._is_bgr, self._is_open = False, False
+        self._told: deque[Frame | LostFrame] = deque()
+        self._last_number: int | None = None
 
     @property
     def info(self) -> CameraInfo:
@@ -61,6 +67,8 @@ class RealSenseCamera:
         """
         connection = self._device.open(self._source)
         self._is_open = True
+        self._told.clear()
+        self._last_number = None
         offer = connection.offers[self._source]
         self._is_bgr = offer.pixel_format == "bgr8"
         if self._source != "infrared":
@@ -81,26 +89,19 @@ class RealSenseCamera:
         """Begins to expose, together with all cameras of the device that are open."""
         self._device.start(self._source)
 
-    def read(self, timeout_seconds: float) -> Frame | None:
-        """The next frame; None when none came in time.
+    def read(self, timeout_seconds: float) -> Frame | LostFrame | None:
+        """The next frame, or word of one that was not read in time; None when none came in time.
 
         Raises:
             EOFError: The file has ended, or the camera was stopped and all is read.
             DeviceError: The device was unplugged or says nothing, or the file is torn.
         """
-        taken = self._device.read(self._source, timeout_seconds)
-        if taken is None:
-            return None
-        frame, stamp = taken
-        return Frame(
-            pixels=self._pixels(frame),
-            host_ns=stamp.host_ns,
-            device_ns=stamp.device_ns,
-            domain=stamp.domain,
-            frame_number=frame.get_frame_number(),
-            exposure_ns=stamp.exposure_ns,
-            details=stamp.details,
-        )
+        if not self._told:
+            arrived = self._device.read(self._source, timeout_seconds)
+            if arrived is None:
+                return None
+            self._tell(arrived)
+        return self._told.popleft()
 
     def stop(self) -> None:
         """Ends exposing; what a live camera has exposed may still be read."""
@@ -111,6 +112,24 @@ class RealSenseCamera:
         if self._is_open:
             self._is_open = False
             self._device.close(self._source)
+
+    def _tell(self, arrived: Arrived) -> None:
+        """Leaves a frame to be given, after word of those that our queue let fall before it."""
+        stamp, number = arrived.stamp, arrived.frame.get_frame_number()
+        if arrived.is_after_overflow and self._last_number is not None:
+            lost = range(self._last_number + 1, number)[:_MOST_LOST_FRAMES]
+            self._told.extend(LostFrame(missing, stamp.host_ns, "queue") for missing in lost)
+        self._last_number = number
+        frame = Frame(
+            pixels=self._pixels(arrived.frame),
+            host_ns=stamp.host_ns,
+            device_ns=stamp.device_ns,
+            domain=stamp.domain,
+            frame_number=number,
+            exposure_ns=stamp.exposure_ns,
+            details=stamp.details,
+        )
+        self._told.append(frame)
 
     def _pixels(self, frame: Any) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """The SDK's own memory, which lives as long as the array; RGB for color."""

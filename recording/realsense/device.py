@@ -6,7 +6,7 @@ import dataclasses
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from mavfer.errors import DeviceError
 from recording.realsense.connection import Connection
@@ -20,17 +20,26 @@ if TYPE_CHECKING:
     from recording.realsense.profiles import SourceName
     from recording.realsense.sources import DeviceSource
 
-__all__ = ["RealSenseDevice"]
+__all__ = ["Arrived", "RealSenseDevice"]
 
 _State = Literal["open", "running", "ended"]
-_Arrived = tuple[Any, Stamp]
-"""A frame of the SDK and its stamps."""
+
 
 _NS_PER_SECOND: Final = 1_000_000_000
 _LAST_LOOK_SECONDS: Final = 0.1
 _MOST_TAIL_SECONDS: Final = 0.5
 """How much earlier than its recording a file may end: streams that are not read may go on longer,
 such as those of the motion sensor."""
+
+
+class Arrived(NamedTuple):
+    """A frame as it arrived."""
+
+    frame: Any
+    """The SDK's frame."""
+    stamp: Stamp
+    is_after_overflow: bool
+    """Whether frames before this one fell because they were not read in time."""
 
 
 class RealSenseDevice:
@@ -64,11 +73,11 @@ class RealSenseDevice:
         """One for all streams, but where a device was unplugged and a stream came back first."""
         self._states: dict[SourceName, _State] = {}
         self._last_seen: dict[SourceName, float] = {}
-        self._held: dict[SourceName, _Arrived] = {}
+        self._held: dict[SourceName, Arrived] = {}
         """Frames of a file whose time has not come."""
         self._calibration: dict[str, Any] | None = None
         self._torn = ""
-        """Why a file is not played a second time, by a recorder that would bring its camera back."""
+        """Why a file is not played again by a recorder that would bring its camera back."""
 
     @property
     def calibration(self) -> dict[str, Any] | None:
@@ -114,7 +123,7 @@ class RealSenseDevice:
             connection.start(source, self._wanted(connection))
             self._last_seen[source] = time.monotonic()
 
-    def read(self, source: SourceName, timeout_seconds: float) -> _Arrived | None:
+    def read(self, source: SourceName, timeout_seconds: float) -> Arrived | None:
         """The stream's next frame and its stamps; None where none came in time.
 
         Raises:
@@ -162,7 +171,7 @@ class RealSenseDevice:
 
     def _take(
         self, connection: Connection, source: SourceName, timeout_seconds: float
-    ) -> _Arrived | None:
+    ) -> Arrived | None:
         """What comes next; raises where nothing can come any more."""
         taken = connection.feed(source).take(source, timeout_seconds)
         if taken is None and self._may_have_ended(connection, source):
@@ -175,20 +184,21 @@ class RealSenseDevice:
             self._require_alive(connection, source)
             return None
         self._last_seen[source] = time.monotonic()
-        return taken[0], connection.read_stamp(source, *taken)
+        stamp = connection.read_stamp(source, taken.frame, taken.read_ns)
+        return Arrived(taken.frame, stamp, taken.is_after_overflow)
 
     def _deliver_in_time(
-        self, source: SourceName, arrived: _Arrived, timeout_seconds: float
-    ) -> _Arrived | None:
+        self, source: SourceName, arrived: Arrived, timeout_seconds: float
+    ) -> Arrived | None:
         """Waits for a recorded frame's time; keeps the frame where that is after the timeout."""
-        frame, stamp = arrived
+        stamp = arrived.stamp
         wait_seconds = (stamp.host_ns - time.monotonic_ns()) / _NS_PER_SECOND
         if wait_seconds > timeout_seconds:
             self._held[source] = arrived
             time.sleep(timeout_seconds)
             return None
         time.sleep(max(wait_seconds, 0.0))
-        return frame, dataclasses.replace(stamp, host_ns=time.monotonic_ns())
+        return arrived._replace(stamp=dataclasses.replace(stamp, host_ns=time.monotonic_ns()))
 
     def _wanted(self, connection: Connection) -> set[SourceName]:
         """Streams of a connection that are read, or will be."""

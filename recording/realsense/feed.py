@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from recording.realsense.sdk import told_as_device_error
 
@@ -16,12 +16,22 @@ if TYPE_CHECKING:
 
     from recording.realsense.profiles import Offer, SourceName
 
-__all__ = ["SensorFeed"]
+__all__ = ["SensorFeed", "Taken"]
 
 _QUEUE_FRAMES: Final = 32
 """Frames of a sensor that may wait to be read: a second at 30 frames a second. A live sensor that
 has more drops the oldest, a file waits."""
 _PAUSE_SECONDS: Final = 0.001
+
+
+class Taken(NamedTuple):
+    """A frame as it was taken from the SDK's queue."""
+
+    frame: Any
+    read_ns: int
+    """When, by the monotonic clock."""
+    is_after_overflow: bool
+    """Whether frames before it may have fallen because they were not read in time."""
 
 
 class SensorFeed:
@@ -49,10 +59,10 @@ class SensorFeed:
         self._sources = {
             (o.profile.stream_type(), o.profile.stream_index()): s for s, o in offers.items()
         }
-        self._waiting: dict[SourceName, deque[tuple[Any, int]]] = {
-            source: deque(maxlen=_QUEUE_FRAMES if is_live else None) for source in offers
-        }
+        self._waiting: dict[SourceName, deque[Taken]] = {source: deque() for source in offers}
         self._forgotten: set[SourceName] = set()
+        self._overflowed: set[SourceName] = set()
+        """Streams that may have lost frames in the queue since their last one."""
         self._is_live, self.is_started = is_live, False
         self._name = f"{name}: {' and '.join(offers)}"
         self._lock = threading.Lock()
@@ -71,8 +81,8 @@ class SensorFeed:
             self._sensor.start(queue=self._queue)
         self.is_started = True
 
-    def take(self, source: SourceName, timeout_seconds: float) -> tuple[Any, int] | None:
-        """The next frame of a stream and when it came, by the monotonic clock; None if late."""
+    def take(self, source: SourceName, timeout_seconds: float) -> Taken | None:
+        """The next frame of a stream; None where none came in time."""
         mine = self._waiting[source]
         deadline = time.monotonic() + timeout_seconds
         while not mine:
@@ -119,12 +129,26 @@ class SensorFeed:
         if not self._is_live and self._is_full():
             time.sleep(_PAUSE_SECONDS)  # the other stream's reader has to catch up
             return timeout_seconds > 0
+        was_full = self._is_live and self._queue.size() >= _QUEUE_FRAMES
         has_come, frame = self._queue.try_wait_for_frame(math.ceil(timeout_seconds * 1000))
-        if has_come:
-            source = self._source_of(frame)
-            if source not in self._forgotten:
-                self._waiting[source].append((frame, time.monotonic_ns()))
-        return bool(has_come)
+        if not has_come:
+            return False
+        if was_full:
+            self._overflowed = set(self._waiting)
+        source = self._source_of(frame)
+        if source not in self._forgotten:
+            is_after_overflow = source in self._overflowed
+            self._overflowed.discard(source)
+            self._keep(source, Taken(frame, time.monotonic_ns(), is_after_overflow))
+        return True
+
+    def _keep(self, source: SourceName, taken: Taken) -> None:
+        """Leaves a frame where its reader looks; of a live stream that nobody reads the newest."""
+        waiting = self._waiting[source]
+        waiting.append(taken)
+        if self._is_live and len(waiting) > _QUEUE_FRAMES:
+            waiting.popleft()
+            waiting[0] = waiting[0]._replace(is_after_overflow=True)
 
     def _sort_all(self) -> None:
         """Sorts what a live sensor has given by now; what a file gives can wait."""

@@ -7,11 +7,15 @@ file, as the SDK writes that of a real one. What a frame shows follows from its 
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from recording.realsense import RealSenseCamera, RealSenseDevice, StreamRequest
+
+READ_SECONDS = 0.05
 WIDTH, HEIGHT = 320, 240
 FRAMES = 40
 PERIOD_MS = 1000 / 30
@@ -177,3 +181,64 @@ def record(sdk, path, frames=FRAMES, *, gap_seconds=0.0, send=None, **options):
     del recorder, sensors, sensor
     gc.collect()
     return path
+
+
+class Software:
+    """A source that gives a device made of software, as the USB bus gives one of metal."""
+
+    name = "software"
+    is_paced = True
+
+    def __init__(self, device):
+        self.device = device
+
+    def connect(self, sdk):
+        return self.device.device
+
+
+def cameras_of(source, streams=("color", "depth"), **options):
+    requests = {name: StreamRequest() for name in streams}
+    device = RealSenseDevice(source, requests, **options)
+    return [RealSenseCamera(device, name) for name in streams]
+
+
+def read_all(camera, frames, delay_seconds=0.0):
+    """Reads until the end; a frame's pixels are checked where they come."""
+    while True:
+        try:
+            frame = camera.read(READ_SECONDS)
+        except EOFError:
+            return
+        if frame is not None:
+            frames.append(frame)
+            time.sleep(delay_seconds)
+
+
+def play(cameras, delays_seconds=()):
+    """Opens, starts and reads each camera in a thread of its own, as the recorder does."""
+    frames = [[] for _ in cameras]
+    delays = [*delays_seconds, *[0.0] * len(cameras)]
+    for camera in cameras:
+        camera.open()
+    for camera in cameras:
+        camera.start()
+    threads = [
+        threading.Thread(target=read_all, args=(camera, mine, delay))
+        for camera, mine, delay in zip(cameras, frames, delays, strict=False)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for camera in cameras:
+        camera.stop()
+        camera.close()
+    return frames
+
+
+def is_as_recorded(source, frames):
+    contents = [CONTENT[source](number) for number in range(FRAMES)]
+    return [f.frame_number for f in frames] == list(range(FRAMES)) and all(
+        np.array_equal(frame.pixels, content)
+        for frame, content in zip(frames, contents, strict=True)
+    )
