@@ -1,17 +1,22 @@
-"""What recording costs: 720p color, 848x480 depth and 640x512 thermal, in real time.
+"""What recording costs: 1080p color, 1280x720 depth and 640x512 thermal, 30 a second, in real time.
 
 The frames are drawn beforehand, so that what is measured is the recorder: its threads, the encoder
-and the files. Beside it, in the same run, the straightforward way: every frame into HDF5 with gzip.
+and the files; once on its own and once beside two processes that do nothing but compute. Beside it,
+in the same run, the straightforward way: every frame into HDF5 with gzip.
 
-    python benchmarks/record_throughput.py [--quick]
+    python benchmarks/record_throughput.py [--seconds 600] [--codec jpeg95] [--quick]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -21,9 +26,12 @@ from recording.camera import ClockDomain, Frame
 from recording.recorder import record_take
 from recording.simulated import SimulatedRig
 
-SIZES = {"color": (1280, 720), "depth": (848, 480), "thermal": (640, 512)}
-RATES_HZ = {"color": 30.0, "depth": 30.0, "thermal": 25.0}
-DRAWN_FRAMES = 12
+SIZES = {"color": (1920, 1080), "depth": (1280, 720), "thermal": (640, 512)}
+RATES_HZ = {"color": 30.0, "depth": 30.0, "thermal": 30.0}
+SECONDS, QUICK_SECONDS, PLAIN_SECONDS = 600, 10, 2
+BUSY_PROCESSES = 2
+CODECS = ("h264", "jpeg95")
+DRAWN_FRAMES = 6
 """They are shown forwards and backwards, so that motion goes on without a jump."""
 
 
@@ -79,8 +87,8 @@ class ReplayRig:
     is_paced = True
     calibration = None
 
-    def __init__(self, drawn, seconds):
-        self.settings = {"seconds": seconds}
+    def __init__(self, drawn, seconds, codec):
+        self.settings = {"seconds": seconds, "color_codec": codec}
         self.cameras = [ReplayCamera(info, pictures, seconds) for info, pictures in drawn]
 
 
@@ -97,23 +105,46 @@ def draw_frames():
     return drawn
 
 
-def record(drawn, seconds, root):
-    """Core share, counts and bytes of one take through the recorder."""
+def record(drawn, seconds, root, codec):
+    """Core share, memory, counts and bytes of one take through the recorder."""
     study = Study.create(root)
-    wall, cpu = time.monotonic(), time.process_time()
-    measured = {}
+    measured = {"rss_mb": 0.0, "core_share": 0.0}
+    begun = []  # wall and CPU time when frames began to come: opening cameras and files is over
 
-    def note_end(_):
-        measured["wall"], measured["cpu"] = time.monotonic() - wall, time.process_time() - cpu
+    def look(progress):
+        now = time.monotonic(), time.process_time()
+        begun[:] = begun or now
+        if now > tuple(begun):
+            measured["core_share"] = (now[1] - begun[1]) / (now[0] - begun[0])
+        measured["rss_mb"] = max(measured["rss_mb"], resident_mb())
 
-    take = record_take(study, ReplayRig(drawn, seconds), subject="S01", progress=note_end)
+    take = record_take(study, ReplayRig(drawn, seconds, codec), subject="S01", progress=look)
+    written = sum((take.folder / name).stat().st_size for name in ("color.mkv", "streams.h5"))
     return {
         **measured,
         "frames": sum(take.progress.frames.values()),
         "drops": sum(take.progress.drops.values()),
-        "most_queued": max(take.progress.most_queued.values()),
-        "bytes": sum((take.folder / name).stat().st_size for name in ("color.mkv", "streams.h5")),
+        "most_queued_frames": max(take.progress.most_queued.values()),
+        "written_mb_per_second": written / 1e6 / seconds,
     }
+
+
+def resident_mb():
+    """Memory that the process holds at this moment, the drawn frames among it."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def busy_processes(count):
+    """Processes that want a core each, as long as the block runs."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def record_plainly(drawn, seconds, path):
@@ -134,30 +165,30 @@ def record_plainly(drawn, seconds, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="4 seconds instead of 30")
-    seconds = 4 if parser.parse_args().quick else 30
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each take")
+    parser.add_argument("--codec", action="append", choices=CODECS, help="color; all by default")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS} seconds a take")
+    options = parser.parse_args()
+    seconds = QUICK_SECONDS if options.quick else options.seconds
     drawn = draw_frames()
-    raw_mb = sum(p[0].nbytes * round(seconds * info.rate_hz) for info, p in drawn) / 1e6
+    raw_mb = sum(pictures[0].nbytes * info.rate_hz for info, pictures in drawn) / 1e6
+    values = {"seconds": seconds, "raw_mb_per_second": raw_mb}
     with tempfile.TemporaryDirectory() as folder:
-        record(drawn, 0.5, Path(folder) / "warm-up")
-        ours = record(drawn, seconds, Path(folder) / "study")
-        share_seconds = min(seconds, 4)  # gzip is too slow for more
-        plain = record_plainly(drawn, share_seconds, Path(folder) / "plain.h5")
-    scale = seconds / share_seconds
-    values = {
-        "seconds": seconds,
-        "core_share": ours["cpu"] / ours["wall"],
-        "frames": ours["frames"],
-        "drops": ours["drops"],
-        "most_queued_frames": ours["most_queued"],
-        "raw_mb_per_second": raw_mb / seconds,
-        "written_mb_per_second": ours["bytes"] / 1e6 / seconds,
-        "gzip_core_share_needed": plain["cpu"] / share_seconds,
-    }
-    ratios = {
-        "cpu_hdf5_gzip": plain["cpu"] * scale / ours["cpu"],
-        "bytes_hdf5_gzip": plain["bytes"] * scale / ours["bytes"],
-    }
+        for codec in options.codec or CODECS:
+            record(drawn, 0.5, Path(folder) / f"{codec}-warm-up", codec)
+            alone = record(drawn, seconds, Path(folder) / codec, codec)
+            with busy_processes(BUSY_PROCESSES):
+                beside = record(drawn, seconds, Path(folder) / f"{codec}-beside", codec)
+            values |= {f"{codec}_{name}": value for name, value in alone.items()}
+            values |= {f"{codec}_{name}_beside_busy": value for name, value in beside.items()}
+        plain = record_plainly(drawn, PLAIN_SECONDS, Path(folder) / "plain.h5")
+    values["gzip_core_share_needed"] = plain["cpu"] / PLAIN_SECONDS
+    plain_mb_per_second = plain["bytes"] / 1e6 / PLAIN_SECONDS
+    ratios = {}
+    for codec in options.codec or CODECS:
+        share, written = values[f"{codec}_core_share"], values[f"{codec}_written_mb_per_second"]
+        ratios[f"{codec}_cpu_hdf5_gzip"] = plain["cpu"] / PLAIN_SECONDS / share
+        ratios[f"{codec}_bytes_hdf5_gzip"] = plain_mb_per_second / written
     result = {"benchmark": "record_throughput", "ratios": ratios, "values": values}
     print(json.dumps({**result, "versions": software_versions("av", "opencv-python")}))
 

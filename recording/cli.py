@@ -151,7 +151,7 @@ def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: 
 
 def _troubles(progress: TakeProgress, left_seconds: float) -> dict[str, str]:
     """What is wrong at this moment: streams without frames, and a disk that will not hold out."""
-    troubles: dict[str, str] = {**progress.troubles}
+    troubles = {str(stream): text for stream, text in progress.troubles.items()}
     if progress.room_seconds < left_seconds:
         minutes = progress.room_seconds / _SECONDS_A_MINUTE
         troubles["disk"] = f"room for {minutes:.0f} minutes; the take is ended when it is used up"

@@ -18,6 +18,7 @@ from mavfer.study.streams_file import (
     copy_streams,
     detail_names,
     drop_row,
+    has_same_packing,
     open_streams,
 )
 from mavfer.study.video_copy import copy_packets, count_frames
@@ -132,7 +133,7 @@ def require_same_frames(
     *,
     starts: Mapping[StreamName, int] | None = None,
 ) -> None:
-    """Returns where the first `rows` of one file are in another, frame by frame in packed form.
+    """Returns where the first `rows` frames of one file are in another, and nothing differs.
 
     Args:
         before: The file that was copied.
@@ -151,11 +152,17 @@ def require_same_frames(
             for name in _tables(before, stream)
         )
         if stream != "color":
-            old, new = before[f"/{stream}/frames"].id, after[f"/{stream}/frames"].id
+            old, new = before[f"/{stream}/frames"], after[f"/{stream}/frames"]
+            packed = has_same_packing(old, new)
             same = same and all(
-                old.read_direct_chunk((i, 0, 0)) == new.read_direct_chunk((start + i, 0, 0))
-                for i in range(count)
+                _frame(old, row, packed=packed) == _frame(new, start + row, packed=packed)
+                for row in range(count)
             )
         if not same:
             message = f"{path}: the mended {stream} differs from the old; the file is as it was"
             raise InvalidFile(message)
+
+
+def _frame(frames: Any, row: int, *, packed: bool) -> Any:
+    """What tells two frames apart: their packed form where it is the same, else their counts."""
+    return frames.id.read_direct_chunk((row, 0, 0)) if packed else frames[row].tobytes()

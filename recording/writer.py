@@ -18,6 +18,7 @@ from mavfer.study.streams_file import (
     stamp_row,
 )
 from recording.camera import ClockDomain
+from recording.jpeg import encode_jpeg
 from recording.unwritten import UnwrittenFrames
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class TakeWriter:
         """
         self._folder, self._reserve_bytes, self._moved_ns = folder, reserve_bytes, moved_ns
         self._require_room()
+        self._codec = codec
         color = next(camera for camera in cameras if camera.stream == "color")
         shapes: dict[StreamName, tuple[int, int]] = {
             camera.stream: (camera.height, camera.width)
@@ -115,7 +117,10 @@ class TakeWriter:
         )
         if stream == "color":
             pixels = cast("NDArray[np.uint8]", frame.pixels)
-            self._color.append(pixels, host_ns)
+            if self._codec == "jpeg95":
+                self._color.append_jpeg(encode_jpeg(pixels), host_ns)
+            else:
+                self._color.append(pixels, host_ns)
             self._streams.append_frame(stream, None, stamp, frame.details)
         else:
             counts = cast("NDArray[np.uint16]", frame.pixels)

@@ -107,16 +107,24 @@ class ColorWriter:
         Raises:
             OSError: The disk is full, or the file cannot be written.
         """
-        if self._first_ns is None:
-            self._first_ns = host_ns
-        milliseconds = round((host_ns - self._first_ns) / _NANOSECONDS_A_MILLISECOND)
-        self._last_pts = max(milliseconds, self._last_pts + 1)
         whole = np.ascontiguousarray(pixels)
         frame = self._av.VideoFrame.from_numpy_buffer(whole, format="rgb24")
         frame = self._converter.reformat(frame, format=self._pixel_format, threads=1)
-        frame.pts, frame.time_base = self._last_pts, _MILLISECOND
+        frame.pts, frame.time_base = self._next_pts(host_ns), _MILLISECOND
         self._container.mux(self._stream.encode(frame))
         self._frames += 1
+
+    def append_jpeg(self, content: bytes, host_ns: int) -> None:
+        """Adds a frame that is a JPEG already; for the codec "jpeg95" alone.
+
+        Raises:
+            OSError: The disk is full, or the file cannot be written.
+        """
+        packet = self._av.Packet(content)
+        packet.stream, packet.time_base = self._stream, _MILLISECOND
+        packet.pts = packet.dts = self._next_pts(host_ns)
+        packet.is_keyframe = True
+        self._container.mux(packet)
 
     def close(self) -> None:
         """Writes what the encoder still holds, the index and the length; harmless when repeated.
@@ -132,6 +140,14 @@ class ColorWriter:
                 self._container.mux(self._stream.encode(None))
         finally:
             self._container.close()
+
+    def _next_pts(self, host_ns: int) -> int:
+        """Milliseconds since the begin; two frames never have the same."""
+        if self._first_ns is None:
+            self._first_ns = host_ns
+        milliseconds = round((host_ns - self._first_ns) / _NANOSECONDS_A_MILLISECOND)
+        self._last_pts = max(milliseconds, self._last_pts + 1)
+        return self._last_pts
 
     def _prepare_encoder(self, width: int, height: int) -> None:
         encoder = self._stream.codec_context

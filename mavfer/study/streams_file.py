@@ -44,6 +44,7 @@ __all__ = [
     "detail_names",
     "drop_row",
     "event_row",
+    "has_same_packing",
     "open_streams",
     "read_frame",
     "stamp_row",
@@ -85,6 +86,13 @@ CLOCK_DOMAINS: Final = {"device": 0, "host": 1, "arrival": 2}
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n\x03"
 _HEAD_BYTES: Final = 36
 _WRITTEN_IN_SWMR: Final = 0x04
+_PACKINGS: Final[dict[StreamName, Any]] = {
+    "depth": hdf5plugin.Bitshuffle(cname="lz4"),
+    "thermal": hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.SHUFFLE),
+}
+"""How 16-bit frames are packed: what cost the writing least, measured on simulated takes. Against
+bit planes under Zstandard 1 for both, depth takes 6/10 of the time for 15 % more room, thermal 8/10
+of the time for 13 % less."""
 _ROWS_A_CHUNK: Final = 1024
 _NAMES: Final = "names_json"
 _BOUNDS: Final = ("v110", "v110")
@@ -207,6 +215,11 @@ def detail_names(file: h5py.File, stream: StreamName) -> tuple[str, ...]:
     return tuple(json.loads(file[name].attrs[_NAMES])) if name in file else ()
 
 
+def has_same_packing(one: h5py.Dataset, other: h5py.Dataset) -> bool:
+    """True where the packed frames of one dataset can be moved into the other as they are."""
+    return _packing(one) == _packing(other)
+
+
 def copy_streams(
     parts: Sequence[tuple[h5py.File, Mapping[StreamName, int]]],
     path: Path,
@@ -215,7 +228,7 @@ def copy_streams(
 ) -> None:
     """Writes a whole file at `path` from `parts`, one after the other.
 
-    Compressed frames are moved byte for byte.
+    Packed frames are moved byte for byte, unless an earlier version packed them in another way.
 
     Args:
         parts: Open files of one session, and how many frames of each stream are taken from each.
@@ -318,7 +331,6 @@ def _create(
     for stream, names in details.items():
         if names:
             datasets[f"/{stream}/details"] = _create_details(file, stream, names)
-    codec = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
     for name, (height, width) in frame_shapes.items():
         datasets[f"/{name}/frames"] = file.create_dataset(
             f"/{name}/frames",
@@ -326,7 +338,7 @@ def _create(
             np.uint16,
             maxshape=(None, height, width),
             chunks=(1, height, width),
-            compression=codec,
+            compression=_PACKINGS[name],
         )
     return datasets
 
@@ -359,6 +371,16 @@ def _extend(dataset: h5py.Dataset, rows: NDArray[Any]) -> None:
 def _move_chunks(source: h5py.Dataset, target: h5py.Dataset, count: int) -> None:
     start = target.shape[0]
     target.resize(start + count, axis=0)
+    is_movable = has_same_packing(source, target)
     for index in range(count):
-        mask, chunk = source.id.read_direct_chunk((index, 0, 0))
-        target.id.write_direct_chunk((start + index, 0, 0), chunk, filter_mask=mask)
+        if is_movable:
+            mask, chunk = source.id.read_direct_chunk((index, 0, 0))
+            target.id.write_direct_chunk((start + index, 0, 0), chunk, filter_mask=mask)
+        else:
+            target[start + index] = source[index]
+
+
+def _packing(dataset: h5py.Dataset) -> list[Any]:
+    """Filters of a dataset with their settings."""
+    plan = dataset.id.get_create_plist()
+    return [plan.get_filter(number) for number in range(plan.get_nfilters())]

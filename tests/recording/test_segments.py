@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import signal
 
+import hdf5plugin
 import numpy as np
 import pytest
 from counting_rig import CountingRig, RecorderProcess, counts_of, details_of, number_of
 
 from mavfer.errors import AlreadyThere, CommandError, DataError, DeviceError, NotFound
 from mavfer.files import sha256_of
+from mavfer.study import streams_file
 from mavfer.study.session import Session
 from recording import segments
 from recording.audit import audit_session
@@ -156,6 +158,17 @@ def test_a_segment_of_which_nothing_can_be_read_costs_the_session_nothing(study)
     _go_on(study, folder)
 
     assert len(Session.open(folder).times("color")) == 20
+
+
+def test_a_session_of_an_earlier_version_goes_on(study, monkeypatch):
+    bit_planes = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
+    with monkeypatch.context() as patch:
+        patch.setattr(streams_file, "_PACKINGS", {"depth": bit_planes, "thermal": bit_planes})
+        folder = _interrupted(study)
+    take = _go_on(study, folder)
+
+    assert take.report.verdict == "recovered"
+    _require_whole(folder, [10, 10])
 
 
 def test_a_host_that_was_restarted_goes_on_by_the_wall_clock():

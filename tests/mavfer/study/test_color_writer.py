@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -45,6 +46,24 @@ def test_odd_sizes_lose_no_pixel(tmp_path, codec):
     _write(path, 5, codec=codec, size=(65, 49)).close()
 
     assert next(read_video(path)).rgb().shape == (49, 65, 3)
+
+
+@pytest.mark.parametrize("size", [(64, 48), (65, 49)])
+def test_frames_that_are_jpeg_already_are_stored_as_they_are(tmp_path, size):
+    path = tmp_path / "color.mkv"
+    light = np.random.default_rng(1).integers(0, 60, (size[1], size[0], 1), np.uint8)
+    picture = light + np.array([180, 90, 30], np.uint8)
+    _, jpeg = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
+    writer = ColorWriter(path, width=size[0], height=size[1], rate_hz=30, codec="jpeg95")
+    for number in range(4):
+        writer.append_jpeg(bytes(jpeg), 10**15 + number * PERIOD_NS)
+    writer.close()
+    frames = list(read_video(path))
+    wanted = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[:, :, ::-1].astype(int)
+
+    assert [round(frame.time_ns / 1e6) for frame in frames] == [0, 33, 67, 100]
+    assert np.abs(frames[3].rgb().astype(int) - wanted).max() <= 4
+    assert bytes(jpeg) in path.read_bytes()
 
 
 def test_frames_that_arrive_in_one_millisecond_are_all_kept(tmp_path):

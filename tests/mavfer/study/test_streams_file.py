@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hdf5plugin
 import numpy as np
 import pytest
 
 from mavfer.errors import InvalidFile, NotFound
 from mavfer.schema import load_schema
+from mavfer.study import streams_file
 from mavfer.study.hdf5 import describe, open_hdf5
 from mavfer.study.streams_file import (
     DROPS,
@@ -18,6 +20,7 @@ from mavfer.study.streams_file import (
     detail_names,
     drop_row,
     event_row,
+    has_same_packing,
     open_streams,
     stamp_row,
     write_color_times,
@@ -98,6 +101,27 @@ def test_two_files_become_one_with_the_rows_of_both(tmp_path):
         assert np.array_equal(file["/depth/frames"][:], [_counts(n, (6, 8)) for n in numbers])
         assert file["/depth/details"][:, 0].tolist() == [n / 2 for n in numbers]
         assert file["/drops"]["frame_number"].tolist() == [5, 105, 9]
+
+
+def test_frames_that_an_earlier_version_packed_are_packed_anew(tmp_path, monkeypatch):
+    earlier, whole = tmp_path / "earlier.h5", tmp_path / "whole.h5"
+    bit_planes = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
+    with monkeypatch.context() as patch:
+        patch.setattr(streams_file, "_PACKINGS", dict.fromkeys(SHAPES, bit_planes))
+        with StreamsWriter(earlier, "S01-001", SHAPES) as writer:
+            _fill(writer, 7)
+    with open_streams(earlier) as file:
+        copy_streams([(file, {"color": 7, "depth": 6, "thermal": 7})], whole)
+        with open_streams(whole) as copy:
+            same = {s: has_same_packing(file[f"/{s}/frames"], copy[f"/{s}/frames"]) for s in SHAPES}
+
+            assert same == {"depth": False, "thermal": False}
+            assert has_same_packing(copy["/depth/frames"], copy["/depth/frames"])
+            for stream, count in (("depth", 6), ("thermal", 7)):
+                assert np.array_equal(
+                    copy[f"/{stream}/frames"][:],
+                    [_counts(number, SHAPES[stream]) for number in range(count)],
+                )
 
 
 def test_a_file_can_be_read_while_it_grows(tmp_path):
