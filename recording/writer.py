@@ -19,6 +19,7 @@ from mavfer.study.streams_file import (
 )
 from recording.camera import ClockDomain
 from recording.jpeg import encode_jpeg
+from recording.syncing import DiskSync
 from recording.unwritten import UnwrittenFrames
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class TakeWriter:
         details = {camera.stream: camera.detail_names for camera in cameras}
         self._streams = StreamsWriter(folder / "streams.h5", session, shapes, details)
         self._unwritten = UnwrittenFrames(folder)
+        self._sync = DiskSync([folder / "color.mkv", folder / "streams.h5"])
         self._has_failed = False
 
     def append(self, stream: StreamName, frame: Frame) -> None:
@@ -99,6 +101,7 @@ class TakeWriter:
         """
         self._require_room()
         try:
+            self._sync.require_kept()
             self._append(stream, frame)
         except Exception:
             self._has_failed = True
@@ -159,6 +162,7 @@ class TakeWriter:
             self._color.close()
         finally:
             self._streams.close()
+        self._sync.close()
         self._unwritten.close()
 
     def abandon(self) -> None:
@@ -166,6 +170,7 @@ class TakeWriter:
         with suppress(OSError):
             self._color.close()
         self._streams.abandon()
+        self._sync.close()
         self._unwritten.close()
 
     def _require_room(self) -> None:
