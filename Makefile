@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# opencv-python needs libGL and GLib, pyrealsense2 needs libusb, the tests of pages need a browser.
+# opencv-python needs libGL and GLib, pyrealsense2 needs libusb, GigE Vision needs Aravis; the tests
+# compile a video device of their own and open pages in a browser.
 DEMO_PACKAGES := libgl1 libglib2.0-0
-TEST_PACKAGES := $(DEMO_PACKAGES) libusb-1.0-0 chromium
+TEST_PACKAGES := $(DEMO_PACKAGES) libusb-1.0-0 gir1.2-aravis-0.8 python3-gi gcc libc6-dev chromium
 
 DEMO_EXTRAS := all
 TEST_EXTRAS := all,dev

@@ -16,20 +16,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import DeviceError
-from recording.aravis import answers, connect, device_errors, load_aravis, release
 from recording.camera import CameraInfo
-from recording.flir_gige import read_radiometry, set_temperature_linear
-from recording.genicam import read_all_features, read_number, write_feature
-from recording.gige_frames import GigeFrames, GigeGeometry, GigeTiming, StateWatch
-from recording.gige_stream import GigeStream
-from recording.pixel_formats import PixelFormat, choose_pixel_format
+from recording.gige.aravis import answers, connect, device_errors, load_aravis, release
+from recording.gige.flir import read_radiometry, set_temperature_linear
+from recording.gige.frames import GigeFrames, GigeGeometry, GigeTiming, StateWatch
+from recording.gige.genicam import read_all_features, read_number, write_feature
+from recording.gige.pixel_formats import PixelFormat, choose_pixel_format
+from recording.gige.stream import GigeStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recording.camera import Frame, LostFrame
-    from recording.flir_gige import TemperatureLinear
-    from recording.genicam import Feature
+    from recording.gige.flir import TemperatureLinear
+    from recording.gige.genicam import Feature
 
 __all__ = ["GigeThermalCamera"]
 

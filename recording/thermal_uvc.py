@@ -14,18 +14,18 @@ import numpy as np
 
 from mavfer.errors import DeviceError
 from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag
-from recording.lepton_telemetry import parse_telemetry, telemetry_rows
-from recording.opencv_source import Wanted
+from recording.opencv.lepton_telemetry import parse_telemetry, telemetry_rows
+from recording.opencv.places import source_of
+from recording.opencv.source import Wanted
 from recording.radiometry import lepton_raw, lepton_tlinear, radiometry_of
-from recording.sources import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from recording.lepton_telemetry import Telemetry
-    from recording.opencv_source import Arrival, Source
+    from recording.opencv.lepton_telemetry import Telemetry
+    from recording.opencv.source import Arrival, Source
 
 __all__ = ["ThermalUvc"]
 

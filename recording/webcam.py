@@ -8,13 +8,13 @@ import numpy as np
 
 from mavfer.errors import CommandError, DeviceError, require
 from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag, LostFrame
-from recording.opencv_source import Wanted
-from recording.sources import source_of
+from recording.opencv.places import source_of
+from recording.opencv.source import Wanted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recording.opencv_source import Arrival
+    from recording.opencv.source import Arrival
 
 __all__ = ["Webcam"]
 

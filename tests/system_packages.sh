@@ -8,6 +8,9 @@ have() {
         libgl1) ldconfig -p | grep -q 'libGL\.so\.1' ;;
         libglib2.0-0) ldconfig -p | grep -q 'libglib-2\.0\.so\.0' ;;
         libusb-1.0-0) ldconfig -p | grep -q 'libusb-1\.0\.so\.0' ;;
+        gir1.2-aravis-0.8) ls /usr/lib/*/girepository-1.0/Aravis-0.8.typelib > /dev/null ;;
+        python3-gi) [ -e /usr/lib/python3/dist-packages/gi/__init__.py ] ;;
+        libc6-dev) [ -e /usr/include/stdlib.h ] ;;
         *) command -v "$1" > /dev/null ;;
     esac
 }

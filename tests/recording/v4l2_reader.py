@@ -18,8 +18,8 @@ import numpy as np
 
 from mavfer.errors import DeviceError
 from recording.camera import LostFrame
+from recording.opencv.v4l2 import list_devices
 from recording.thermal_uvc import ThermalUvc
-from recording.v4l2 import list_devices
 from recording.webcam import Webcam
 
 KINDS = {"thermal": ThermalUvc, "webcam": Webcam}

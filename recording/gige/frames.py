@@ -11,16 +11,16 @@ import numpy as np
 
 from mavfer.errors import DeviceError
 from recording.camera import ClockDomain, Frame, FrameFlag, LostFrame
-from recording.genicam import read_feature, read_number
-from recording.gvsp_stamps import ArrivalClock, BlockCounter, TickClock
-from recording.pixel_formats import unpack_counts
+from recording.gige.genicam import read_feature, read_number
+from recording.gige.pixel_formats import unpack_counts
+from recording.gige.stamps import ArrivalClock, BlockCounter, TickClock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recording.camera import LossCause
-    from recording.gige_stream import Block
-    from recording.pixel_formats import PixelFormat
+    from recording.gige.pixel_formats import PixelFormat
+    from recording.gige.stream import Block
 
 __all__ = ["GigeFrames", "GigeGeometry", "GigeTiming", "StateWatch"]
 

@@ -1,6 +1,6 @@
 """What every source behind `cv2.VideoCapture` has in common: opening, negotiating, frames in turn.
 
-The sources themselves are in `v4l2_source` and `sources`. cv2 is imported when one is opened.
+The sources themselves are in `v4l2_source` and `places`. cv2 is imported when one is opened.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recording.gvsp_stamps import ArrivalClock, BlockCounter, TickClock
+from recording.gige.stamps import ArrivalClock, BlockCounter, TickClock
 
 WRAP = 1 << 32
 

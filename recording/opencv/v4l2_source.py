@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import DeviceError
 from recording.camera import ClockDomain
-from recording.opencv_source import Arrival, Source
-from recording.v4l2 import BufferNotes, describe_device, descriptors_of, find_device
+from recording.opencv.source import Arrival, Source
+from recording.opencv.v4l2 import BufferNotes, describe_device, descriptors_of, find_device
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recording.opencv_source import Wanted
+    from recording.opencv.source import Wanted
 
 __all__ = ["DeviceSource"]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import DeviceError
 from recording.camera import ClockDomain
-from recording.opencv_source import Arrival, Source
-from recording.v4l2_source import DeviceSource
+from recording.opencv.source import Arrival, Source
+from recording.opencv.v4l2_source import DeviceSource
 
 if TYPE_CHECKING:
-    from recording.opencv_source import Wanted
+    from recording.opencv.source import Wanted
 
 __all__ = ["FileSource", "StreamSource", "source_of"]
 

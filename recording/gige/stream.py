@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import DeviceError
-from recording.aravis import device_errors, load_aravis
+from recording.gige.aravis import device_errors, load_aravis
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import DeviceError
-from recording.aravis import device_errors, load_aravis
+from recording.gige.aravis import device_errors, load_aravis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mavfer.errors import DeviceError
 from mavfer.vision.radiometry import UNCALIBRATED, Linear, PlanckR1R2, describe
-from recording.genicam import read_feature, read_number, write_feature
+from recording.gige.genicam import read_feature, read_number, write_feature
 from recording.radiometry import ax5_linear, ax5_signal_linear
 
 if TYPE_CHECKING:
-    from recording.genicam import Feature
+    from recording.gige.genicam import Feature
 
 __all__ = [
     "TemperatureLinear",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recording.lepton_telemetry import parse_telemetry, telemetry_rows
+from recording.opencv.lepton_telemetry import parse_telemetry, telemetry_rows
 
 WORDS = {0: 0x0E09, 24: 30515, 26: 30015}
 

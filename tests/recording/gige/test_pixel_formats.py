@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mavfer.errors import DeviceError
-from recording.pixel_formats import PIXEL_FORMATS, choose_pixel_format, unpack_counts
+from recording.gige.pixel_formats import PIXEL_FORMATS, choose_pixel_format, unpack_counts
 
 SHAPES = st.tuples(st.integers(1, 9), st.integers(1, 9))
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mavfer.errors import DeviceError
-from recording.v4l2 import BufferNotes, descriptors_of, find_device, list_devices
+from recording.opencv.v4l2 import BufferNotes, descriptors_of, find_device, list_devices
 
 
 @pytest.fixture
