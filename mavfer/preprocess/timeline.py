@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import NotAligned
-from mavfer.vision.clocks import fit_clock, in_order
+from mavfer.study.stream_clock import fit_stream_clock
 from mavfer.vision.pairing import pair_limit_ns, pair_nearest, sync_statistics
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mavfer.streams import StreamName
     from mavfer.study.session import Session
-    from mavfer.vision.clocks import ClockFit
+    from mavfer.study.stream_clock import StreamClock
 
 __all__ = ["Pairing", "Timeline", "align_times", "require_synchronised"]
 
@@ -26,13 +26,6 @@ _MOST_BENT_MS: Final = 50.0
 """Limits (ours) beyond which a take is no take of three streams: half of the color frames without
 a partner, or a clock that strays from its line by more than one and a half frames."""
 
-_FIT_NUMBERS: Final = (
-    *("device_origin_ns", "host_origin_ns", "drift_ppm"),
-    *("residual_median_ms", "residual_p95_ms", "residual_max_ms"),
-    *("bound_ms", "frames", "is_usable"),
-)
-_ARRIVAL: Final = 2
-"""`domain` of stamps that are times of arrival: there is no other clock to fit."""
 _UNUSABLE: Final = 1 | 2
 """Camera's flags of frames without pixels of their own: shutter closed, incomplete."""
 
@@ -84,21 +77,23 @@ def align_times(session: Session) -> Timeline:
     Raises:
         NotAligned: A stream has no frames, or its stamps cannot be brought onto the host's clock.
     """
-    color_ns, color_fit = _host_times(session, "color")
-    report: dict[str, Any] = {"color": {"frames": len(color_ns), "fit": _fit_document(color_fit)}}
+    color = _stream_clock(session, "color")
+    color_ns = color.host_ns
+    report: dict[str, Any] = {"color": {"frames": len(color_ns), "fit": color.describe()}}
     pairings: dict[StreamName, Pairing] = {}
     for stream in session.streams:
         if stream == "color":
             continue
-        other_ns, fit = _host_times(session, stream)
+        clock = _stream_clock(session, stream)
+        other_ns = clock.host_ns
         period_ns = 1e9 / session.document["streams"][stream]["rate_hz"]
         index, gap_ns = pair_nearest(color_ns, other_ns, pair_limit_ns(period_ns))
         pairings[stream] = _pairing(session, stream, index, gap_ns, other_ns)
-        statistics = sync_statistics(color_ns, other_ns, index, gap_ns, fit)
+        statistics = sync_statistics(color_ns, other_ns, index, gap_ns, clock.fit)
         report[stream] = {
             "frames": len(other_ns),
             "rate_hz": 1e9 / period_ns,
-            "fit": _fit_document(fit),
+            "fit": clock.describe(),
             "pairing": _finite(asdict(statistics)),
         }
     return Timeline(color_ns, pairings, report)
@@ -131,25 +126,18 @@ def require_synchronised(session: str, timeline: Timeline) -> None:
             raise NotAligned(message)
 
 
-def _host_times(session: Session, stream: StreamName) -> tuple[NDArray[np.int64], ClockFit]:
-    """Times (N,) of a stream's frames on the host's clock, and the fit they come from."""
+def _stream_clock(session: Session, stream: StreamName) -> StreamClock:
+    """Times of a stream's frames on the host's clock, and the fit they come from."""
     times = session.times(stream)
     where = f"session {session.name}, {stream}"
     if len(times) == 0:
         message = f"{where}: no frames. Record the take again, or leave the stream out of the rig"
         raise NotAligned(message)
-    device_ns, host_ns = times["device_ns"], times["host_ns"]
-    # No frame arrives before its exposure ends; stamps are of its middle. Without this, an exposure
-    # that grows in the dark would look like a clock that drifts.
-    middle_arrived_ns = host_ns - times["exposure_ns"] // 2
     try:
-        fit = fit_clock(device_ns, middle_arrived_ns)
+        return fit_stream_clock(times)
     except NotAligned as error:
         message = f"{where}: {error}"
         raise NotAligned(message) from error
-    if (times["domain"] == _ARRIVAL).any() or not fit.is_usable:
-        return host_ns.astype(np.int64), fit
-    return in_order(fit.to_host(device_ns), fit.uncertainty_ns), fit
 
 
 def _pairing(
@@ -167,11 +155,6 @@ def _pairing(
         gap_ns=gap_ns,
         flags=np.where(is_paired, flags[index], 0).astype(np.uint16),
     )
-
-
-def _fit_document(fit: ClockFit) -> dict[str, Any]:
-    """The numbers of a fit that the shard's format has."""
-    return _finite({name: getattr(fit, name) for name in _FIT_NUMBERS})
 
 
 def _finite(document: dict[str, Any]) -> dict[str, Any]:

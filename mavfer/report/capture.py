@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.report import html
+from mavfer.report.clocks import CLOCK_COLUMNS, CLOCK_WORDS, clock_numbers
 from mavfer.report.plots import Band, plot_gaps, plot_quality, plot_tracks
 from mavfer.report.sheets import session_rows
 from mavfer.streams import STREAM_NAMES
@@ -130,14 +131,13 @@ _OTHERS: Final = ("depth", "thermal")
 def _synchronisation_section(dataset: Dataset) -> str:
     lines = [line for rec in dataset for line in _synchronisation_lines(rec)]
     header = [
-        *("session", "stream", "frames", "drift, ppm", "delay, ms", "fit bound, ms"),
+        *("session", "stream", "frames", *CLOCK_COLUMNS),
         *("unpaired", "gap median, ms", "gap p95, ms", "longest hole, ms"),
     ]
     parts = [
         html.paragraph(
             "Each camera's clock is fitted to the host's by the lower edge of its delays; each "
-            "color frame then gets the nearest depth and thermal frame. A constant delay that all "
-            "frames share cannot be seen in stamps."
+            f"color frame then gets the nearest depth and thermal frame. {CLOCK_WORDS}"
         )
     ]
     example = next((rec for rec in dataset if _paired(rec)), None)
@@ -154,12 +154,10 @@ def _synchronisation_lines(rec: Recording) -> list[tuple[str, str, list[float | 
     """Session, stream and the numbers of its row, one a stream."""
     lines = []
     for stream, report in rec.shard.documents()["synchronisation"].items():
-        fit, pairing = report["fit"], report.get("pairing", {})
+        pairing = report.get("pairing", {})
         numbers = [
             report["frames"],
-            fit["drift_ppm"],
-            fit["residual_median_ms"],
-            fit["bound_ms"],
+            *clock_numbers(report["fit"]),
             *(
                 pairing.get(key)
                 for key in ("missing", "gap_median_ms", "gap_p95_ms", "longest_hole_ms")

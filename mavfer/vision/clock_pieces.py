@@ -14,6 +14,8 @@ from mavfer.vision.clock_edge import MAX_DRIFT_PPM, LowerEdge, fit_lower_edge
 from mavfer.vision.clock_steps import classify_spacings, find_steps, rough_delays
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from mavfer.vision.clock_steps import RoughDelays, Spacings
@@ -52,7 +54,10 @@ class FittedPieces:
 
 
 def fit_pieces(
-    device_ns: NDArray[np.int64], host_ns: NDArray[np.int64], resolution_ns: float
+    device_ns: NDArray[np.int64],
+    host_ns: NDArray[np.int64],
+    resolution_ns: float,
+    restarts: Sequence[int] = (),
 ) -> FittedPieces:
     """Finds where the clock was set, and the edge that all pieces share.
 
@@ -60,6 +65,7 @@ def fit_pieces(
         device_ns: int64 (T,), stamps of a counter that does not roll over.
         host_ns: int64 (T,), arrivals.
         resolution_ns: Step in which the stamps count.
+        restarts: Frames that are known to begin a piece.
 
     Raises:
         NotAligned: Stamps run at a rate that no clock in nanoseconds has, or jump all the time.
@@ -73,25 +79,31 @@ def fit_pieces(
     spacings = classify_spacings(device_ns, host_ns, resolution_ns)
     cuts = find_steps(elapsed, rough.level_ns, spacings)
     _require_few_jumps(cuts, len(device_ns), each=2)
+    known = frozenset(restarts) - {0}
+    cuts = sorted(known.union(cuts))
     fitted = _fit(device_ns - device_ns[0], delay, rough.level_ns, cuts)
-    kept = _real_steps(cuts, fitted, spacings)
+    kept = _real_steps(cuts, known, fitted, spacings)
     if kept != cuts:
         fitted = _fit(device_ns - device_ns[0], delay, rough.level_ns, kept)
-    return replace(fitted, doubt_ns=_doubts(fitted, spacings))
+    return replace(fitted, doubt_ns=_doubts(fitted, spacings, known))
 
 
-def _real_steps(cuts: list[int], fitted: FittedPieces, spacings: Spacings) -> list[int]:
+def _real_steps(
+    cuts: list[int], known: frozenset[int], fitted: FittedPieces, spacings: Spacings
+) -> list[int]:
     """The cuts at which the edge has a step, and one that the spacing of stamps allows.
 
-    Of a piece of a few frames the step is not well enough known to ask the spacing.
+    Of a piece of a few frames the step is not well enough known to ask the spacing. A cut that is
+    known stays, however small its step is.
     """
     steps_ns = np.diff(fitted.shift_ns)
     counts = np.bincount(fitted.piece)
-    is_known = np.minimum(counts[1:], counts[:-1]) >= _FRAMES_TO_KNOW
+    is_sure = np.minimum(counts[1:], counts[:-1]) >= _FRAMES_TO_KNOW
     return [
         cut
-        for cut, step_ns, known in zip(cuts, steps_ns.tolist(), is_known.tolist(), strict=True)
-        if abs(step_ns) > _NO_STEP_NS and (not known or spacings.may_step(cut, -step_ns))
+        for cut, step_ns, sure in zip(cuts, steps_ns.tolist(), is_sure.tolist(), strict=True)
+        if cut in known
+        or (abs(step_ns) > _NO_STEP_NS and (not sure or spacings.may_step(cut, -step_ns)))
     ]
 
 
@@ -162,11 +174,12 @@ def _segment_counts(elapsed_ns: NDArray[np.float64]) -> list[int]:
     return [count for count in _SEGMENTS if count <= max(most, 1)]
 
 
-def _doubts(fitted: FittedPieces, spacings: Spacings) -> NDArray[np.float64]:
+def _doubts(fitted: FittedPieces, spacings: Spacings, known: frozenset[int]) -> NDArray[np.float64]:
     """How wrong frames (T,) may be that are late where a stamp may have jumped.
 
     Those are late frames of odd spacing, whose lateness could hide that only they were stamped
-    wrongly, frames of which the spacings before and after say so, and what lies beside a step.
+    wrongly, frames of which the spacings before and after say so, and what lies beside a step that
+    is not known beforehand.
     """
     is_late = fitted.residual_ns > np.percentile(fitted.residual_ns, _LATE_PERCENTILE)
     may_hide = (is_late & spacings.is_odd) | spacings.may_be_wrong()
@@ -174,6 +187,8 @@ def _doubts(fitted: FittedPieces, spacings: Spacings) -> NDArray[np.float64]:
     cuts = np.flatnonzero(np.diff(fitted.piece)) + 1
     doubt[cuts] = 0
     for cut, step_ns in zip(cuts.tolist(), np.diff(fitted.shift_ns).tolist(), strict=True):
+        if cut in known:
+            continue
         if not spacings.is_odd[cut]:
             beside = _late_beside(cut, is_late)
             doubt[beside] += abs(step_ns)

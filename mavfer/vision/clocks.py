@@ -21,6 +21,8 @@ from mavfer.vision.clock_edge import MAX_DRIFT_PPM, LowerEdge
 from mavfer.vision.clock_pieces import FittedPieces, fit_pieces
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -38,8 +40,9 @@ class ClockPiece:
 
     first_frame: int
     frames: int
-    cause: Literal["start", "wrap", "step"]
-    """What began it: the take, a counter that rolled over, or a clock that was set."""
+    cause: Literal["start", "wrap", "step", "restart"]
+    """What began it: the take, a counter that rolled over, a clock that was set, or a camera that
+    was opened again."""
     jump_ns: int
     """How much later than expected the stamps were at its begin; negative where they went back."""
     uncertainty_ms: float
@@ -125,6 +128,7 @@ def fit_clock(
     *,
     wrap_ns: float | None = None,
     resolution_ns: float = 0.0,
+    restarts: Sequence[int] = (),
 ) -> ClockFit:
     """The tightest edge below all arrivals: device clock to host clock.
 
@@ -138,6 +142,8 @@ def fit_clock(
             of 32 bits are tried.
         resolution_ns: Step in which the stamps count, where that is known to be coarser than they
             show.
+        restarts: Frames before which the camera was opened again, so that its clock may have begun
+            anew; others are found.
 
     Raises:
         InvalidArray: No frames, or lengths differ.
@@ -148,7 +154,7 @@ def fit_clock(
         return _unusable(device, host)
     turns = unwrap_counter(device, host, wrap_ns)
     found_ns = find_resolution_ns(device + turns)
-    fitted = fit_pieces(device + turns, host, max(found_ns, resolution_ns))
+    fitted = fit_pieces(device + turns, host, max(found_ns, resolution_ns), restarts)
     # Stamps that are cut off are early by up to a step; the edge holds for those by none. Half a
     # step later the error goes both ways.
     half_step_ns = found_ns // 2
@@ -166,7 +172,7 @@ def fit_clock(
         bound_ms=largest_lift_ns(fitted.residual_ns) / _NS_PER_MS,
         frames=len(device),
         is_usable=True,
-        pieces=_pieces(turns, fitted, uncertainty),
+        pieces=_pieces(turns, fitted, uncertainty, restarts),
         uncertainty_ns=uncertainty,
         _edge=fitted.edge,
         _shift_ns=(fitted.shift_ns[fitted.piece] + turns)[_firsts(turns, fitted.piece)],
@@ -240,13 +246,19 @@ def _firsts(turns: NDArray[np.int64], piece: NDArray[np.int64]) -> NDArray[np.in
 
 
 def _pieces(
-    turns: NDArray[np.int64], fitted: FittedPieces, uncertainty_ns: NDArray[np.int64]
+    turns: NDArray[np.int64],
+    fitted: FittedPieces,
+    uncertainty_ns: NDArray[np.int64],
+    restarts: Sequence[int],
 ) -> tuple[ClockPiece, ...]:
     firsts = _firsts(turns, fitted.piece)
     lasts = np.append(firsts[1:], len(turns))
     shift = (fitted.shift_ns[fitted.piece] + turns)[firsts]
     is_step = np.diff(fitted.piece[firsts], prepend=-1) != 0
-    causes: list[Literal["step", "wrap"]] = ["step" if step else "wrap" for step in is_step]
+    causes: list[Literal["step", "wrap", "restart"]] = [
+        "restart" if first in restarts else "step" if step else "wrap"
+        for first, step in zip(firsts.tolist(), is_step.tolist(), strict=True)
+    ]
     return tuple(
         ClockPiece(
             first_frame=int(firsts[n]),

@@ -10,6 +10,7 @@ import numpy as np
 from mavfer import __version__
 from mavfer.progress import counted
 from mavfer.report import html
+from mavfer.report.clocks import CLOCK_COLUMNS, CLOCK_WORDS, clock_numbers
 from mavfer.report.quality.findings import (
     TROUBLES,
     clock_time,
@@ -191,12 +192,7 @@ class _Page:
             ),
             both_widths(lambda width: draw_gaps(self.facts, limits, width)),
             html.table(_CLOCK_HEADER, rows),
-            html.paragraph(
-                "Fit: how far the clock may stray from its line; below 1 ms is good. Delay: how "
-                "much later than the fastest frames the middle one arrived. A delay that all "
-                "frames share cannot be seen in stamps.",
-                "soft",
-            ),
+            html.paragraph(CLOCK_WORDS, "soft"),
         )
 
     def _measures(self) -> str:
@@ -253,14 +249,14 @@ _YAW: Final = (
 )
 _TRACK_HEADER: Final = ("who", "how", "begins", "seconds", "frames", "chosen because")
 _CLOCK_HEADER: Final = (
-    *("stream", "frames", "drift, ppm", "fit, ms", "delay, ms", "without pair", "used twice"),
+    *("stream", "frames", *CLOCK_COLUMNS, "without pair", "used twice"),
     *("gap median, ms", "gap p95, ms", "longest hole, ms"),
 )
 
 
 def _clock_row(stream: str, report: dict[str, Any]) -> list[str]:
-    fit, pairing = report["fit"], report.get("pairing", {})
-    numbers = [fit["drift_ppm"], fit["bound_ms"], fit["residual_median_ms"]]
+    pairing = report.get("pairing", {})
+    numbers = clock_numbers(report["fit"])
     numbers += [pairing.get(key) for key in ("missing", "duplicates")]
     numbers += [pairing.get(key) for key in ("gap_median_ms", "gap_p95_ms", "longest_hole_ms")]
     return [stream, str(report["frames"]), *map(_number, numbers)]

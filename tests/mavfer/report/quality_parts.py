@@ -17,6 +17,17 @@ _FIT = {
     "bound_ms": 0.4,
     "frames": FRAMES,
     "is_usable": True,
+    "uncertainty_median_ms": 0.08,
+    "uncertainty_max_ms": 0.31,
+    "pieces": [
+        {
+            "first_frame": 0,
+            "frames": FRAMES,
+            "cause": "start",
+            "jump_ms": 0.0,
+            "uncertainty_ms": 0.31,
+        }
+    ],
 }
 _PAIRING = {
     "frames": FRAMES,
