@@ -197,7 +197,7 @@ class Lane:
     def _note_gap(self, frame: Frame | LostFrame) -> None:
         """Lists the frames that the camera counted and never spoke of again."""
         before, self._count = self._count, frame.frame_number
-        if before is None:
+        if before is None or (frame.frame_number == before and _is_repeated(frame)):
             return
         missing = range(before + 1, frame.frame_number)
         for number in missing[:_MOST_LISTED_DROPS]:
@@ -252,6 +252,11 @@ class Lane:
         else:
             self._stop.set()
             self._drop(frame.frame_number, frame.host_ns, "disk")
+
+
+def _is_repeated(frame: Frame | LostFrame) -> bool:
+    """True where the camera says that it sent the exposure before, under the same number."""
+    return not isinstance(frame, LostFrame) and bool(frame.flags & FrameFlag.REPEATED)
 
 
 def _ask_for_precedence() -> None:

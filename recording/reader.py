@@ -26,6 +26,8 @@ __all__ = ["READ_SECONDS", "Patience", "Reader"]
 READ_SECONDS: Final = 0.2
 """How long a camera is asked for a frame before the reader looks whether it is to stop."""
 _NANOSECONDS: Final = 1_000_000_000
+_EVENT_BYTES: Final = 128
+"""Longest text of an event."""
 _SAME: Final = (
     "model",
     "serial",
@@ -240,7 +242,18 @@ class Reader:
                 self._tell(self._now_ns(), "camera_refused", changed)
             refused = changed
 
+    def _tell_of_link(self) -> None:
+        """Tells what the camera counted on its link, where it does: gone once it is closed."""
+        ask = getattr(self.camera, "link_statistics", None)
+        try:
+            numbers: dict[str, int] = {} if ask is None else ask()
+        except Exception:  # of a camera that is gone they are no loss
+            return
+        for text in _joined([f"{name} {number}" for name, number in numbers.items() if number]):
+            self._tell(self._now_ns(), "link_statistics", text)
+
     def _close(self) -> None:
+        self._tell_of_link()
         try:
             self.camera.close()
         except Exception as error:  # a driver may choke on a cable that was pulled
@@ -251,6 +264,18 @@ class Reader:
         if self._is_paced or self._last_host_ns is None:
             return time.monotonic_ns()
         return self._last_host_ns
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Words with commas between, in as few texts as events have room for."""
+    texts: list[str] = []
+    for word in words:
+        longer = f"{texts[-1]}, {word}" if texts else word
+        if texts and len(longer) <= _EVENT_BYTES:
+            texts[-1] = longer
+        else:
+            texts.append(word)
+    return texts
 
 
 def _changes(before: CameraInfo, after: CameraInfo) -> str:

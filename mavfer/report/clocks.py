@@ -18,11 +18,11 @@ CLOCK_COLUMNS: Final = (
     "delay, ms",
 )
 CLOCK_WORDS: Final = (
-    "Jumps: how often a clock was set or its counter rolled over. Uncertain: by how much the time "
-    "of a frame may be off, in the middle and at worst, apart from a delay that all frames share, "
-    "which cannot be seen in stamps. Misfit: how far the earliest arrivals of a part of the take "
-    "lie from the fit; below 1 ms is good, and it is no uncertainty. Delay: how much later than "
-    "the fastest frames the middle one arrived."
+    "Jumps: how often a clock was set, its counter rolled over or its camera came back. "
+    "Uncertain: by how much the time of a frame may be off, in the middle and at worst, apart from "
+    "a delay that all frames share, which cannot be seen in stamps. Misfit: how far the earliest "
+    "arrivals of a part of the take lie from the fit; below 1 ms is good, and it is no "
+    "uncertainty. Delay: how much later than the fastest frames the middle one arrived."
 )
 
 
