@@ -28,6 +28,7 @@ from mavfer.study.session import Session
 from mavfer.study.shard_index import read_index
 from mavfer.study.shards import Shard
 from mavfer.study.splits import read_split, split_names
+from mavfer.study.streams_file import open_streams
 from mavfer.study.study import Study
 from mavfer.study.video_copy import count_packets
 
@@ -214,10 +215,10 @@ def _check_session(study: Study, name: str) -> Iterator[Finding]:
     stamps = len(session.times("color"))
     if frames != stamps:
         yield _problem(f"{session.color_path}: {frames} frames, but {stamps} stamps in streams.h5")
-    with open_hdf5(session.streams_path) as file:
+    with open_streams(session.streams_path) as file:
         for stream in session.streams:
             rows = file[f"{stream}/times"].shape[0]
-            pictures = file[f"{stream}/frames"].shape[0] if stream != "color" else rows
+            pictures = file.count_frames(stream) if stream != "color" else rows
             if rows != pictures:
                 yield _problem(
                     f"{session.streams_path}: {stream}: {pictures} frames, {rows} stamps"

@@ -191,5 +191,4 @@ def _stored_bytes(session: Session, stream: StreamName) -> int:
     if stream == "color":
         return session.color_path.stat().st_size
     with open_streams(session.streams_path) as file:
-        stored: int = file[f"/{stream}/frames"].id.get_storage_size()
-        return stored
+        return file.packed_bytes(stream)

@@ -15,12 +15,11 @@ from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 from mavfer.study.streams_file import (
     DROPS,
     STREAM_NUMBERS,
-    copy_streams,
     detail_names,
     drop_row,
-    has_same_packing,
     open_streams,
 )
+from mavfer.study.streams_writer import copy_streams, has_same_packing
 from mavfer.study.video_copy import copy_packets, count_frames
 from recording.unwritten import UNWRITTEN_NAME, read_unwritten
 

@@ -20,7 +20,8 @@ from mavfer.study.color_writer import join_color, require_joinable
 from mavfer.study.hdf5 import open_hdf5, require_valid_hdf5
 from mavfer.study.lock import LOCK_NAME, study_lock
 from mavfer.study.session import Session
-from mavfer.study.streams_file import copy_streams, open_streams
+from mavfer.study.streams_file import open_streams
+from mavfer.study.streams_writer import copy_streams
 from mavfer.study.video_copy import count_packets
 from recording.camera import ClockDomain
 from recording.recovery import complete_stamps, require_same_frames
@@ -193,6 +194,12 @@ def _require_open_end(study: Study, session: Session, subject: str) -> None:
     if session.document.get("source") or session.truth_path.exists():
         kind = "was imported" if session.document.get("source") else "is simulated and complete"
         message = f"session {session.name} {kind}; only takes are continued. Record a new one"
+        raise DataError(message)
+    if session.is_archived:
+        message = (
+            f"session {session.name} is archived, so it is not continued. "
+            f"Run: mavfer archive --restore {session.folder}"
+        )
         raise DataError(message)
     if study.shard_path(session.name).exists() or study.media_path(session.name).exists():
         message = (

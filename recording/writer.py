@@ -12,11 +12,11 @@ from mavfer.errors import DataError
 from mavfer.study.color_writer import ColorWriter
 from mavfer.study.streams_file import (
     MARKERS,
-    StreamsWriter,
     drop_row,
     event_row,
     stamp_row,
 )
+from mavfer.study.streams_writer import StreamsWriter
 from recording.camera import ClockDomain
 from recording.jpeg import encode_jpeg
 from recording.syncing import DiskSync

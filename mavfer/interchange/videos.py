@@ -14,7 +14,8 @@ from mavfer.errors import InvalidFile
 from mavfer.files import read_csv, sha256_of
 from mavfer.study.lock import study_lock
 from mavfer.study.session import write_session_document
-from mavfer.study.streams_file import CLOCK_DOMAINS, TIMES, write_color_times
+from mavfer.study.streams_file import CLOCK_DOMAINS, TIMES
+from mavfer.study.streams_writer import write_color_times
 from mavfer.study.study import require_subject, software_versions, utc_now
 from mavfer.study.video_source import SourceVideo, examine_video, keep_video
 

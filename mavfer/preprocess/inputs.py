@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import InvalidFile, NotFound
 from mavfer.files import read_json, sha256_of, sha256_of_document
+from mavfer.study.fingerprints import fingerprint_of, fingerprint_of_streams
 from mavfer.study.session import Session
 from mavfer.vision.alignment import DEFAULT_PRESET, find_preset
 from mavfer.vision.landmark_model import find_landmark_model
@@ -25,8 +25,6 @@ __all__ = ["PIPELINE", "Inputs", "Options", "gather_inputs"]
 
 PIPELINE: Final = 3
 """Raised when preprocessing gives other results from the same inputs, so that shards are remade."""
-
-_SAMPLE_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,11 @@ def gather_inputs(study: Study, name: str, options: Options) -> Inputs:
     pointer = session.pointer()
     if pointer is not None:
         paths.append(session.pointer_path)
-    files = {str(path.relative_to(study.root)): _fingerprint(path) for path in paths}
+    fingerprints = {
+        path: (fingerprint_of_streams if path == session.streams_path else fingerprint_of)(path)
+        for path in paths
+    }
+    files = {str(path.relative_to(study.root)): value for path, value in fingerprints.items()}
     calibration = None
     if session.calibration is not None and len(session.streams) > 1:
         path = study.calibration_path(session.calibration)
@@ -140,19 +142,3 @@ def _read_calibration_document(study: Study, session: Session) -> dict[str, Any]
 @cache
 def _model_sha256(model: Path) -> str:
     return sha256_of(model)
-
-
-def _fingerprint(path: Path) -> str:
-    """SHA-256 of a small file; of size, head, middle and tail of a large one.
-
-    Hashing half an hour of three streams would take longer than finding out that nothing changed.
-    """
-    size = path.stat().st_size
-    if size <= 3 * _SAMPLE_BYTES:
-        return sha256_of(path)
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as handle:
-        for start in (0, size // 2, size - _SAMPLE_BYTES):
-            handle.seek(start)
-            digest.update(handle.read(_SAMPLE_BYTES))
-    return digest.hexdigest()

@@ -228,7 +228,7 @@ class _Job:
             return None
         pairing = timeline.pairings["depth"]
         return DepthSource(
-            counts=file["depth/frames"],
+            counts=file.frames("depth"),
             index=np.where(pairing.usable, pairing.index, -1),
             mm_per_count=self.session.document["streams"]["depth"]["depth_mm_per_count"],
             calibration=self.calibration,

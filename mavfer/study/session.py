@@ -11,7 +11,7 @@ from mavfer.errors import InvalidFile, NotFound
 from mavfer.files import read_json, write_json
 from mavfer.schema import require_valid
 from mavfer.streams import STREAM_NAMES
-from mavfer.study.streams_file import detail_names, open_streams
+from mavfer.study.streams_file import detail_names, open_streams, read_frame
 from mavfer.study.study import utc_now
 from mavfer.study.video_reader import ColorFrame, read_video
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mavfer.streams import StreamName
+    from mavfer.study.streams_file import Frames, StreamsFile
 
 __all__ = ["Session", "write_session_document"]
 
@@ -110,6 +111,16 @@ class Session:
         """The file that holds the sound; None where there is none."""
         return self.color_path if self.document["streams"]["color"]["has_audio"] else None
 
+    @property
+    def is_archived(self) -> bool:
+        """True where depth and thermal lie beside streams.h5, as video.
+
+        Raises:
+            NotFound, InvalidFile: streams.h5 is missing or torn.
+        """
+        with open_streams(self.streams_path) as file:
+            return file.archive is not None
+
     def pointer(self) -> dict[str, Any] | None:
         """Where somebody pointed at the subject: `frame`, `x`, `y`, `width`; None where nobody did.
 
@@ -182,8 +193,12 @@ class Session:
     def read(self, stream: StreamName, start: int, stop: int) -> NDArray[np.uint16]:
         """Raw counts (stop - start, H, W) of depth or thermal frames `start` up to `stop`."""
         with open_streams(self.streams_path) as file:
-            frames: NDArray[np.uint16] = self._frames(file, stream)[start:stop]
-            return frames
+            frames = self._frames(file, stream)
+            rows = range(*slice(start, stop).indices(frames.shape[0]))
+            counts = np.empty((len(rows), *frames.shape[1:]), np.uint16)
+            for place, row in enumerate(rows):
+                counts[place] = read_frame(frames, row)
+            return counts
 
     def depth_frames(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
         """Raw depth counts (H, W) at `indices`, one after the other."""
@@ -196,11 +211,11 @@ class Session:
     def frames(self, stream: StreamName, indices: Sequence[int]) -> Iterator[NDArray[np.uint16]]:
         """Raw counts (H, W) of depth or thermal at `indices`; a repeated index is read once."""
         with open_streams(self.streams_path) as file:
-            dataset = self._frames(file, stream)
+            frames = self._frames(file, stream)
             shown, pixels = -1, np.empty(0, np.uint16)
             for index in indices:
                 if index != shown:
-                    shown, pixels = index, dataset[index]
+                    shown, pixels = index, read_frame(frames, index)
                 yield pixels
 
     def color_frames(self, *, first: int = 0) -> Iterator[ColorFrame]:
@@ -234,12 +249,14 @@ class Session:
             rows: NDArray[Any] = file[name][:]
             return rows
 
-    def _frames(self, file: Any, stream: StreamName) -> Any:
-        name = f"/{stream}/frames"
-        if name not in file:
-            message = f"{self.streams_path}: no {name}; session {self.name} has no {stream} there"
+    def _frames(self, file: StreamsFile, stream: StreamName) -> Frames:
+        if not file.has_frames(stream):
+            message = (
+                f"{self.streams_path}: no /{stream}/frames; session {self.name} has no {stream} "
+                f"there"
+            )
             raise NotFound(message)
-        return file[name]
+        return file.frames(stream)
 
 
 def write_session_document(folder: Path, document: dict[str, Any]) -> None:

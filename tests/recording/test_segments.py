@@ -12,7 +12,7 @@ from counting_rig import CountingRig, RecorderProcess, counts_of, details_of, nu
 
 from mavfer.errors import AlreadyThere, CommandError, DataError, DeviceError, NotFound
 from mavfer.files import sha256_of
-from mavfer.study import streams_file
+from mavfer.study import streams_writer
 from mavfer.study.session import Session
 from recording import segments
 from recording.audit import audit_session
@@ -163,7 +163,7 @@ def test_a_segment_of_which_nothing_can_be_read_costs_the_session_nothing(study)
 def test_a_session_of_an_earlier_version_goes_on(study, monkeypatch):
     bit_planes = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
     with monkeypatch.context() as patch:
-        patch.setattr(streams_file, "_PACKINGS", {"depth": bit_planes, "thermal": bit_planes})
+        patch.setattr(streams_writer, "_PACKINGS", {"depth": bit_planes, "thermal": bit_planes})
         folder = _interrupted(study)
     take = _go_on(study, folder)
 

@@ -8,7 +8,8 @@ import pytest
 from mavfer.errors import NotAligned
 from mavfer.preprocess.timeline import align_times
 from mavfer.study.session import Session
-from mavfer.study.streams_file import CLOCK_DOMAINS, StreamsWriter, stamp_row
+from mavfer.study.streams_file import CLOCK_DOMAINS, stamp_row
+from mavfer.study.streams_writer import StreamsWriter
 
 MS = 1_000_000
 RATE_HZ = 30

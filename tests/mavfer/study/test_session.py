@@ -13,7 +13,8 @@ from mavfer.study.calibration import read_calibration, write_calibration
 from mavfer.study.color_writer import ColorWriter
 from mavfer.study.lock import study_lock
 from mavfer.study.session import Session, write_session_document
-from mavfer.study.streams_file import StreamsWriter, stamp_row
+from mavfer.study.streams_file import stamp_row
+from mavfer.study.streams_writer import StreamsWriter
 from mavfer.study.study import Study, utc_now
 from mavfer.study.truth import read_truth, write_truth
 
