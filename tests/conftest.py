@@ -16,7 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent / "shared"))
 HERE = Path(__file__).parent
 ALLOWED_SKIPS = HERE / "allowed_skips.txt"
 TOGETHER = {
-    "journey": ("tests/test_examples.py", "tests/test_path_camera_to_shard.py"),
+    "journey": (
+        "tests/test_examples.py",
+        "tests/test_path_archive.py",
+        "tests/test_path_camera_to_shard.py",
+    ),
     "made_study": (
         "tests/mavfer/preprocess/test_inputs.py",
         "tests/mavfer/preprocess/test_run.py",
