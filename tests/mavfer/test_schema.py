@@ -1,4 +1,5 @@
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ def document_of(path):
     name = path.parent.parent.name
     if path.suffix == ".csv":
         return columns_from_text(read_csv(path), name)
+    if path.suffix == ".toml":
+        return tomllib.loads(path.read_text())
     return json.loads(path.read_text())
 
 

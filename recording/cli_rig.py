@@ -1,0 +1,142 @@
+"""The verbs `mavfer rig probe` and `mavfer rig selftest`."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mavfer.errors import AlreadyThere
+from recording.recorder import stopping_on_signals
+from recording.rig import probe_cameras, run_selftest
+from recording.rig.proposal import choose_cameras, propose_rig, write_rig
+from recording.rigs import open_rig
+
+if TYPE_CHECKING:
+    from recording.rig.findings import Finding
+    from recording.rig.probing import DriverReport
+    from recording.rig.selftest import SelftestReport
+
+__all__ = ["rig"]
+
+_COLUMNS: Final = 100
+_INDENT: Final = " " * 6
+_MARKS: Final = {"pass": "pass", "look": "LOOK", "fail": "FAIL"}
+
+
+@click.group(epilog="Example: mavfer rig probe --write lab.toml")
+def rig() -> None:
+    """Find the cameras that are connected, and try a rig out."""
+
+
+@rig.command(epilog="Example: mavfer rig probe --write lab.toml")
+@click.option(
+    "--write",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a first rig's file here; never over one that exists.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def probe(target: Path | None, *, as_json: bool) -> None:
+    """List the cameras that are connected, and propose a rig of them.
+
+    A driver that is not installed or fails is told in one line; the others are listed.
+    """
+    if target is not None and target.exists():
+        raise AlreadyThere(f"{target}: exists already. Choose another name, or move it away")
+    reports = probe_cameras()
+    _print_cameras(reports)
+    if target is not None:
+        write_rig(target, propose_rig(reports, target.stem))
+        click.echo(f"{target}: written. Read it, then run: mavfer rig selftest {target}", err=True)
+    if as_json:
+        click.echo(json.dumps(_probe_document(reports, target)))
+
+
+@rig.command(epilog="Example: mavfer rig selftest lab.toml --seconds 20 --flash")
+@click.argument("rig_name", metavar="RIG")
+@click.option("--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True)
+@click.option(
+    "--flash",
+    is_flag=True,
+    help="Wait until all cameras saw a lamp or a hand, and tell how far their stamps lie apart.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where frames are written meanwhile, best on the study's disk; nothing is kept.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def selftest(
+    rig_name: str, *, seconds: float, flash: bool, folder: Path | None, as_json: bool
+) -> None:
+    """Run the cameras of RIG as in a take, keep nothing, and say what is well.
+
+    RIG is a rig's file (.toml) or a name that mavfer record takes. Exit status 1 where a check
+    failed.
+    """
+    opened = open_rig(rig_name, seconds=seconds)
+    with stopping_on_signals() as stop:
+        report = run_selftest(
+            opened,
+            seconds=seconds,
+            with_flash=flash,
+            folder=folder,
+            stop=stop,
+            tell=lambda text: click.echo(text, err=True),
+        )
+    _print_report(report)
+    if as_json:
+        click.echo(json.dumps(report.to_document()))
+    if report.result == "fail":
+        raise click.exceptions.Exit(1)
+
+
+def _print_cameras(reports: list[DriverReport]) -> None:
+    for report in reports:
+        if report.state != "ok":
+            click.echo(f"{report.driver}: {report.state}: {report.text}", err=True)
+        elif not report.cameras:
+            click.echo(f"{report.driver}: no camera")
+        for camera in report.cameras:
+            gives = " and ".join(camera.streams) or "no stream"
+            serial = f", serial {camera.serial}" if camera.serial else ""
+            problem = f" ({camera.problem})" if camera.problem else ""
+            click.echo(f"{camera.driver}: {camera.name}{serial}, {camera.place}: {gives}{problem}")
+    for stream, camera in choose_cameras(reports).items():
+        click.echo(f"{stream}: from {camera.name}")
+
+
+def _probe_document(reports: list[DriverReport], target: Path | None) -> dict[str, Any]:
+    chosen = choose_cameras(reports)
+    return {
+        "drivers": [report.to_document() for report in reports],
+        "streams": {stream: camera.serial or camera.place for stream, camera in chosen.items()},
+        "written": None if target is None else str(target),
+    }
+
+
+def _print_report(report: SelftestReport) -> None:
+    """The findings as a table; what to do stands below what is not well."""
+    wheres = max(len(finding.where) for finding in report.findings)
+    for finding in report.findings:
+        click.echo(_line(finding, wheres))
+        if finding.advice:
+            advice = textwrap.fill(finding.advice, _COLUMNS - len(_INDENT))
+            click.echo(textwrap.indent(advice, _INDENT))
+    counts = {
+        result: sum(finding.result == result for finding in report.findings) for result in _MARKS
+    }
+    told = ", ".join(f"{count} {result}" for result, count in counts.items())
+    click.echo(f"{report.rig}: {report.result} after {report.seconds:.0f} s: {told}")
+    for sentence in report.unproven:
+        click.echo(sentence)
+
+
+def _line(finding: Finding, wheres: int) -> str:
+    check, where = finding.check.ljust(11), finding.where.ljust(wheres)
+    return f"{_MARKS[finding.result]}  {check}  {where}  {finding.found}"
