@@ -63,7 +63,7 @@ def probe(target: Path | None, *, as_json: bool) -> None:
 @click.option(
     "--flash",
     is_flag=True,
-    help="Wait until all cameras saw a lamp or a hand, and tell how far their stamps lie apart.",
+    help="Wait until all cameras saw a board or a lamp, and tell how far their stamps lie apart.",
 )
 @click.option(
     "--folder",

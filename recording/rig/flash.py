@@ -1,10 +1,11 @@
-"""A lamp that all cameras see: when each stream saw it, and how far their stamps lie apart.
+"""A change that all cameras see: when each stream saw it, and how far their stamps lie apart.
 
-Cover the lenses with a hand, or switch a lamp. The stamp of a frame is the middle of its exposure;
-a lamp that was switched before that middle fills more than half of the exposure. So the first frame
-beyond half of the change and the one before bound the moment, whatever the exposure time is (ours).
-The frames of two cameras lie to each other differently each time: several flashes narrow the bound.
-A hand covers a lens in several frames, and not all at once: it bounds less than a lamp.
+A board before all lenses shows in color, depth and thermal; a lamp in color, and if it warms in
+thermal. The stamp of a frame is the middle of its exposure; what changed before that middle fills
+more than half of the exposure. So the first frame beyond half of the change and the one before
+bound the moment, whatever the exposure time is (ours). The frames of two cameras lie to each other
+differently each time: several changes narrow the bound. A board takes some frames to cover a lens,
+and so bounds less than a lamp.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["Change", "FlashOffset", "find_changes", "flash_offsets", "match_chan
 _WINDOW_SECONDS: Final = 0.25
 """Time before and after a change over which the level is taken."""
 _SUDDEN_SECONDS: Final = 0.15
-"""A hand is over a lens within that time."""
+"""A board is over a lens within that time."""
 _TIMES_USUAL: Final = 8.0
 """A change stands out from what the level does all the time by that factor (ours)."""
 _LEAST_SHARE: Final = 0.002
@@ -176,6 +177,6 @@ def _half_way(
     first = last - 1
     below = np.flatnonzero(shares[:last] < _BEGUN)
     above = last + np.flatnonzero(shares[last:] > 1 - _BEGUN)
-    if len(below) and len(above) and above[0] - below[-1] > _LAMP_FRAMES:  # a hand is no lamp
+    if len(below) and len(above) and above[0] - below[-1] > _LAMP_FRAMES:  # a board, a hand
         first, last = int(below[-1]), int(above[0])
     return Change(int(times_ns[first]), int(times_ns[last]), size)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.files import read_json
 from mavfer.schema import require_valid
+from mavfer.streams import STREAM_NAMES
 from recording.realsense.rig import RealSenseRig
 from recording.rig.description import device_key
 from recording.thermal_gige import GigeThermalCamera
@@ -61,7 +62,9 @@ class LabRig:
         )
         self._realsense = _realsense(description)
         self._cameras = {
-            stream: self._camera(stream, entry) for stream, entry in description.cameras.items()
+            stream: self._camera(stream, description.cameras[stream])
+            for stream in STREAM_NAMES
+            if stream in description.cameras
         }
 
     @property

@@ -6,7 +6,8 @@ A driver that hangs or crashes ends with its process; the others are listed all 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -50,6 +51,7 @@ class FoundCamera:
     driver: Literal["realsense", "gige", "uvc", "webcam"]
     name: str
     serial: str
+    """Empty where it has none, or shares it: the two pictures of one webcam."""
     place: str
     """Address, path, or type of USB port."""
     streams: tuple[StreamName, ...]
@@ -168,9 +170,11 @@ def _gige() -> list[FoundCamera]:
 def _v4l2() -> list[FoundCamera]:
     from recording.opencv.v4l2 import list_devices
 
+    devices = list_devices()
+    serials = Counter(device.serial for device in devices)
     return [
-        _found_video(device)
-        for device in list_devices()
+        _found_video(device if serials[device.serial] == 1 else replace(device, serial=""))
+        for device in devices
         if _REALSENSE not in device.name.lower()  # its own driver gives it
     ]
 

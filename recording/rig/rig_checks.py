@@ -61,8 +61,8 @@ def check_flashes(offsets: Sequence[FlashOffset], streams: Sequence[StreamName])
     if not offsets:
         found = f"no sudden change was seen by all of {', '.join(streams)}"
         advice = (
-            "cover all lenses with a hand at once, or switch a lamp that warms (a cold one does "
-            "not show in thermal), two or three times, then hold still"
+            "move a board before all lenses at once, two or three times, and hold still between "
+            "(depth sees no lamp, thermal only a warm one)"
         )
         return [Finding("flash", "rig", "fail", found, advice)]
     return [_flash(offset) for offset in offsets]
@@ -121,9 +121,12 @@ def _flash(offset: FlashOffset) -> Finding:
         "flashes": offset.flashes,
     }
     if not offset.agree:
-        advice = "they do not agree on one offset: use a lamp rather than a hand, and repeat"
+        advice = "they do not agree on one offset: be quicker, at all lenses at once, and repeat"
         return Finding("flash", offset.stream, "look", found, advice, values)
     if abs(offset.offset_ms) > offset.uncertainty_ms:
-        advice = "take it off with delay_seconds, where the camera's driver has it"
+        advice = (
+            f"if the stamps of {offset.reference} are right, add {offset.offset_ms / 1000:.4f} to "
+            f"this camera's delay_seconds, where its driver has it"
+        )
         return Finding("flash", offset.stream, "look", found, advice, values)
     return Finding("flash", offset.stream, "pass", found, values=values)

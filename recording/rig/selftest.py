@@ -96,7 +96,7 @@ def run_selftest(
     Args:
         rig: The cameras, which must give frames in real time.
         seconds: How long they are watched.
-        with_flash: Wait until all streams saw a lamp, for a minute more at most.
+        with_flash: Wait until all streams saw a board or a lamp, for a minute more at most.
         folder: Where frames are written meanwhile; the system's temporary folder where None.
         stop: Ends the test early when it is set.
         tell: Gets a line when the first flash was seen.
@@ -110,7 +110,9 @@ def run_selftest(
     storage: Storage = getattr(rig, "storage", Storage())
     may_end = _FlashWatch(time.monotonic() + seconds + FLASH_WAIT_SECONDS) if with_flash else None
     if tell is not None and with_flash:
-        tell("flash: now switch a lamp or cover all lenses, two or three times, a second between")
+        tell(
+            "flash: now move a board before all lenses at once, two or three times, a second between"
+        )
     notes = watch_take(rig, storage, seconds=seconds, folder=folder, stop=stop, may_end=may_end)
     times = _times_of(notes.streams)
     findings: list[Finding] = []

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import realsense_file as made
+import shim
 
 from mavfer.errors import CommandError, InvalidFile
 from mavfer.study.session import Session
@@ -161,6 +162,27 @@ def test_a_thermal_file_lies_beside_the_rigs(make, tmp_path):
     with pytest.raises(CommandError, match="unknown radiometry 'warm'; known: ax5-linear-high"):
         make('[cameras.color]\ndriver = "webcam"\ndevice = 0\n'
              '[cameras.thermal]\ndriver = "uvc"\ndevice = 1\nradiometry = "warm"\n')  # fmt: skip
+
+
+def test_videos_are_recorded_as_if_they_were_cameras(study, make, tmp_path):
+    consent(study, tmp_path)
+    counts = [np.full((48, 64), 29_000 + number, np.uint16) for number in range(12)]
+    colors = [np.full((48, 64, 3), 5 * number, np.uint8) for number in range(12)]
+    shim.write_file(tmp_path / "t.mkv", counts, "gray16le")
+    shim.write_file(tmp_path / "c.mkv", colors, "bgr0", "bgr24")
+    rig = make(
+        '[cameras.thermal]\ndriver = "file"\npath = "t.mkv"\nradiometry = "boson-tlinear-high"\n'
+        '[cameras.color]\ndriver = "file"\npath = "c.mkv"\n'
+    )
+    take = record_take(study, rig, subject="S01", seconds=60.0)
+    session = Session.open(take.folder)
+
+    assert [camera.info.stream for camera in rig.cameras] == ["color", "thermal"]
+    assert {name: s.frames for name, s in take.report.streams.items()} == {
+        "color": 12,
+        "thermal": 12,
+    }
+    assert np.array_equal(session.read("thermal", 0, 12), counts)
 
 
 def test_a_measured_calibration_is_read_and_checked(make, tmp_path):

@@ -85,15 +85,21 @@ def test_video_devices_that_give_counts_are_thermal():
     assert (webcam.driver, webcam.streams) == ("webcam", ("color",))
 
 
-def test_a_realsense_is_not_listed_as_a_webcam_too(monkeypatch):
+def test_a_realsense_is_no_webcam_and_a_serial_that_is_shared_names_nothing(monkeypatch):
     y16 = VideoMode("Y16 ", 1280, 800, (15.0,))
     devices = [
         VideoDevice("/dev/video0", "Intel(R) RealSense(TM) Depth Ca", "usb-1", "", (y16,)),
-        VideoDevice("/dev/video6", "HD Webcam", "usb-2", "", ()),
+        VideoDevice("/dev/video6", "HD Webcam", "usb-2", "77", ()),
+        VideoDevice("/dev/video8", "HD Webcam", "usb-2", "77", ()),
+        VideoDevice("/dev/video9", "Other", "usb-3", "78", ()),
     ]
     monkeypatch.setattr("recording.opencv.v4l2.list_devices", lambda: devices)
 
-    assert [camera.name for camera in probing._v4l2()] == ["HD Webcam"]
+    assert [(camera.place, camera.serial) for camera in probing._v4l2()] == [
+        ("/dev/video6", ""),
+        ("/dev/video8", ""),
+        ("/dev/video9", "78"),
+    ]
 
 
 def test_a_report_is_json():

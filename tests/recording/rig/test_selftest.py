@@ -253,8 +253,9 @@ def test_a_flash_is_waited_for_and_gives_the_offset_of_stamps():
     assert abs(flash.values["offset_ms"] - 80.0) <= flash.values["uncertainty_ms"] + 1
     assert flash.values["uncertainty_ms"] < 40
     assert flash.result == "look"
-    assert "delay_seconds" in flash.advice
-    assert told[0].startswith("flash: now switch a lamp or cover all lenses")
+    assert "add 0.0" in flash.advice
+    assert "to this camera's delay_seconds" in flash.advice
+    assert told[0].startswith("flash: now move a board before all lenses")
     assert not report.unproven
 
 
