@@ -13,11 +13,12 @@ from tqdm import tqdm
 from mavfer.errors import CommandError
 from mavfer.study.study import Study, utc_now
 from recording.audit import audit_session
+from recording.audit_text import report_lines
 from recording.recorder import record_take, stopping_on_signals
 from recording.rigs import open_rig
 
 if TYPE_CHECKING:
-    from recording.audit import AuditReport
+    from recording.audit_report import AuditReport
     from recording.camera import Rig
     from recording.recorder import Take, TakeProgress
 
@@ -114,13 +115,17 @@ def record(
 
 @click.command(epilog="Example: mavfer audit my-study/sessions/S01-001")
 @click.argument("session", type=click.Path(path_type=Path))
+@click.option(
+    "--quick", is_flag=True, help="Compare the sizes of files, and leave their hashes out."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
-def audit(session: Path, *, as_json: bool) -> None:
+def audit(session: Path, *, quick: bool, as_json: bool) -> None:
     """Say whether a session is whole; mend it where its recorder was interrupted.
 
-    SESSION is the session's folder. Exit status 1 only where it is damaged.
+    SESSION is the session's folder. Exit status 1 only where it is damaged: something is missing,
+    torn, or no longer what was recorded.
     """
-    report = audit_session(session)
+    report = audit_session(session, is_quick=quick)
     _print_report(report)
     if as_json:
         click.echo(json.dumps(report.to_document()))
@@ -170,27 +175,12 @@ def _tell_of_troubles(troubles: dict[str, str], told: dict[str, str]) -> None:
 
 def _print_report(report: AuditReport) -> None:
     """The report for people, on stdout."""
-    click.echo(f"{report.session}: {report.verdict}")
-    for name, stream in report.streams.items():
-        rate = "" if stream.rate_hz is None else f", {stream.rate_hz:.2f} frames a second"
-        gap = "" if stream.longest_gap_ms is None else f", longest gap {stream.longest_gap_ms} ms"
-        causes = ", ".join(f"{count} {cause}" for cause, count in stream.causes.items())
-        lost = f"{stream.drops} lost" + (f" ({causes})" if causes else "")
-        click.echo(f"  {name}: {stream.frames} frames, {lost}{rate}{gap}")
-        for hole in stream.gaps:
-            click.echo(
-                f"    no camera for {hole.seconds:.2f} s after frame {hole.after_frame}, "
-                f"about {hole.frames} frames"
-            )
-    for stream_name, count in report.cut.items():
-        if count:
-            click.echo(f"  {stream_name}: {count} unfinished frames cut from the end")
-    for problem in report.problems:
-        click.echo(f"  {problem}")
+    for line in report_lines(report):
+        click.echo(line)
 
 
 def _exit_for(report: AuditReport) -> None:
-    if report.verdict == "damaged":
+    if not report.is_passed:
         raise click.exceptions.Exit(1)
 
 

@@ -7,14 +7,14 @@ import signal
 import threading
 import time
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DataError, DeviceError, require
 from mavfer.study.session import Session, write_session_document
 from mavfer.study.study import require_subject
 from mavfer.study.truth import write_truth
-from recording.audit import AuditReport, inspect_session
+from recording.audit import conclude_session
 from recording.forecast import RoomLeft, forecast_take, require_room
 from recording.lane import Lane
 from recording.reader import Patience
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mavfer.streams import StreamName
     from mavfer.study.color_writer import ColorCodec
     from mavfer.study.study import Study
+    from recording.audit_report import AuditReport
     from recording.camera import CameraInfo, Rig
     from recording.take import TakePlace
 
@@ -148,12 +149,13 @@ def record_take(
         _run(lanes, room, seconds, stop or threading.Event(), progress)
         _require_written(lanes, place.folder)
         _close(writer, place.folder)
+        ended = _progress(lanes, room)  # before the folder of a segment is gone
         report = _finish(rig, place, lanes)
         _tell_of_full_disk(lanes, place.folder)
         _require_color_frames(lanes, place.folder)
     folder = place.folder
     failures = {lane.stream: str(lane.failure) for lane in lanes if lane.failure is not None}
-    return Take(folder.name, folder, report, _progress(lanes, room), failures)
+    return Take(folder.name, folder, report, ended, failures)
 
 
 @contextmanager
@@ -324,10 +326,4 @@ def _finish(rig: Rig, place: TakePlace, lanes: Sequence[Lane]) -> AuditReport:
         join_segment(session, Session(place.files, session.document))
     else:
         _write_truth_of(rig, place.folder)
-    found = inspect_session(place.folder)
-    is_mended = found.verdict == "ok" and place.state == "recovered"
-    report = replace(found, verdict="recovered") if is_mended else found
-    state = "damaged" if report.verdict == "damaged" else place.state
-    document = {**place.document, "state": state, "audit": report.to_document()}
-    write_session_document(place.folder, document)
-    return report
+    return conclude_session(Session(place.folder, place.document), place.state)

@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from journey import Journey
+from recorder_kills import STREAMS, kill_takes
 from shard_trials import (
     flip_anywhere,
     flip_each_frame,
@@ -21,6 +22,7 @@ from shard_trials import (
 
 import mavfer
 from mavfer.cli import run
+from mavfer.study.study import Study
 from mavfer.vision.mean_face import STABLE_POINTS
 
 pytestmark = pytest.mark.soak
@@ -30,6 +32,8 @@ KILLS = 20
 WRITER_KILLS = 100
 FLIPS = 500
 BATCHES = 10_000
+MOST_LOST = {"color": 15, "depth": 1, "thermal": 1}
+MOST_BEHIND_SECONDS = 0.1
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
@@ -57,6 +61,22 @@ def test_depth_carries_the_head_through_a_minute_of_darkness(tmp_path, seed):
     assert np.isfinite(percent).mean() >= 0.98
     assert np.nanmedian(percent) <= 3
     assert np.nanpercentile(percent, 95) <= 8
+
+
+def test_takes_killed_at_random_moments_keep_all_but_the_last_frames(tmp_path):
+    study = Study.create(tmp_path / "study")
+    killed = list(kill_takes(study, KILLS))
+    lost = {stream: [take.lost[stream] for take in killed] for stream in STREAMS}
+    behind = [take.marks_behind_seconds for take in killed]
+    print(f"{KILLS} kills: lost {lost}, marks at most {max(behind):.3f} s behind")
+
+    assert [take.verdict for take in killed] == ["recovered"] * KILLS
+    assert all(take.is_lossless for take in killed)
+    assert all(take.is_accounted_for for take in killed)
+    assert {stream: max(counts) <= MOST_LOST[stream] for stream, counts in lost.items()} == (
+        dict.fromkeys(STREAMS, True)
+    )
+    assert max(behind) <= MOST_BEHIND_SECONDS
 
 
 def test_preprocessing_killed_many_times_ends_as_if_it_had_not_been(journey, tmp_path):

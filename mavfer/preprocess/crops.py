@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mavfer.errors import DataError
+from mavfer.preprocess.temperatures import centikelvin_of_counts
 from mavfer.study.streams_file import read_frame
 from mavfer.vision.alignment import warp_color
 from mavfer.vision.color_crop import crop_yuv420
@@ -15,7 +15,6 @@ from mavfer.vision.geometry import CameraModel
 from mavfer.vision.landmarks import is_found
 from mavfer.vision.pose import head_pose, lift_from_crop, picture_pose
 from mavfer.vision.quality import CropQuality, measure_crop
-from mavfer.vision.radiometry import formula_of
 from mavfer.vision.registration import Registrar
 from mavfer.vision.validity import FrameFacts, judge_frame
 
@@ -47,7 +46,6 @@ QUALITY: Final = np.dtype(
 """The column /frames/quality of a shard."""
 
 _SHUTTER: Final = 1
-_CENTIKELVIN: Final = 100.0
 _ASSUMED_LENS_DEGREES: Final = 55.0
 """Horizontal angle of an ordinary web or phone camera, for the pose where there is no calibration
 (ours)."""
@@ -132,7 +130,7 @@ class CropMaker:
         self._timeline = timeline
         self._preset = preset
         # Looking a dataset up by its name costs as much as reading a small frame.
-        self._frames = {stream: file[f"{stream}/frames"] for stream in timeline.pairings}
+        self._frames = {stream: file.frames(stream) for stream in timeline.pairings}
         self._read: dict[StreamName, tuple[int, NDArray[np.uint16]]] = {}
         self._registrar = Registrar(calibration, self._shape) if calibration else None
         self._placements = placements
@@ -140,7 +138,7 @@ class CropMaker:
         streams = session.document["streams"]
         self._mm_per_count = streams.get("depth", {}).get("depth_mm_per_count", 1.0)
         radiometry = streams.get("thermal", {}).get("radiometry")
-        self._centikelvin = _centikelvin_of_counts(radiometry, session.name)
+        self._centikelvin = centikelvin_of_counts(radiometry, session.name)
 
     def make(self, frame: ColorFrame, row: NDArray[Any], near: Near) -> Crops:
         """The crops of one color frame and of the frames that go with it.
@@ -311,28 +309,6 @@ def _quality_row(quality: CropQuality, row: NDArray[Any]) -> NDArray[Any]:
         row["uncertainty_mm"],
     )
     return np.array([values], QUALITY)
-
-
-def _centikelvin_of_counts(
-    radiometry: dict[str, Any] | None, session: str
-) -> NDArray[np.uint16] | None:
-    """Centikelvin of every count there can be (65536,), by the formula stored with the stream.
-
-    Count 0 is 0, as is every count without a temperature: nothing was measured. None where counts
-    are centikelvin already.
-    """
-    if radiometry is None:
-        return None
-    counts = np.arange(np.iinfo(np.uint16).max + 1)
-    try:
-        kelvin = formula_of(radiometry).kelvin(counts)
-    except DataError as error:
-        message = f"session {session}: {error}"
-        raise DataError(message) from error
-    centikelvin = np.nan_to_num(np.rint(_CENTIKELVIN * kelvin), nan=0)
-    table = np.clip(centikelvin, 0, counts[-1]).astype(np.uint16)
-    table[0] = 0
-    return None if np.array_equal(table, counts) else np.asarray(table)
 
 
 def _assumed_camera(width: int, height: int) -> CameraModel:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.errors import NotAligned
+from mavfer.preprocess.temperatures import centikelvin_of_counts
 from mavfer.study.streams_file import read_frame
 from mavfer.vision.approximate import estimate_placement
 from mavfer.vision.landmarks import is_found
@@ -37,7 +38,10 @@ def place_streams(
 
     Raises:
         NotAligned: The face does not show where they lie.
+        DataError: Thermal counts mean no temperature.
     """
+    radiometry = session.document["streams"].get("thermal", {}).get("radiometry")
+    centikelvin = centikelvin_of_counts(radiometry, session.name)
     placements: dict[StreamName, Placement] = {}
     for stream, pairing in timeline.pairings.items():
         rows = np.flatnonzero(is_found(landmarks) & pairing.usable)
@@ -46,13 +50,13 @@ def place_streams(
             if len(rows)
             else rows
         )
-        frames = [read_frame(file[f"{stream}/frames"], int(pairing.index[row])) for row in chosen]
+        dataset = file.frames(stream)
+        frames = [read_frame(dataset, int(pairing.index[row])) for row in chosen]
+        counts = np.array(frames, np.uint16).reshape(len(frames), *dataset.shape[1:])
         try:
             placements[stream] = estimate_placement(
                 landmarks[chosen],
-                np.array(frames, np.uint16).reshape(
-                    len(frames), *file[f"{stream}/frames"].shape[1:]
-                ),
+                counts if centikelvin is None or stream != "thermal" else centikelvin[counts],
                 "depth" if stream == "depth" else "thermal",
                 mm_per_count=session.document["streams"][stream].get("depth_mm_per_count", 1.0),
             )

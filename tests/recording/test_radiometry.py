@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mavfer.errors import CommandError, DataError
-from mavfer.preprocess.crops import _centikelvin_of_counts
+from mavfer.preprocess.temperatures import centikelvin_of_counts
 from mavfer.schema import find_problems
 from mavfer.vision.radiometry import formula_of
 from recording.radiometry import (
@@ -67,7 +67,7 @@ def test_each_family_s_step_is_its_own(radiometry, counts, kelvin):
 
 @pytest.mark.parametrize("radiometry", [r for r in EVERY if r["formula"] != "uncalibrated"])
 def test_preprocessing_makes_centikelvin_by_the_stored_formula(radiometry):
-    table = _centikelvin_of_counts(radiometry, "S01-001")
+    table = centikelvin_of_counts(radiometry, "S01-001")
     counts = np.arange(65536)
     kelvin = formula_of(radiometry).kelvin(counts)
     in_range = (kelvin > 0) & (kelvin < 655) & (counts > 0)
@@ -83,7 +83,7 @@ def test_preprocessing_makes_centikelvin_by_the_stored_formula(radiometry):
 
 def test_preprocessing_refuses_counts_without_a_formula_and_names_the_session():
     with pytest.raises(DataError, match="session S01-001: thermal counts mean no temperature"):
-        _centikelvin_of_counts(boson_raw(), "S01-001")
+        centikelvin_of_counts(boson_raw(), "S01-001")
 
 
 def test_a_rig_s_file_names_a_family_or_gives_the_constants():

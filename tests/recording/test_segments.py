@@ -14,7 +14,7 @@ from mavfer.errors import AlreadyThere, CommandError, DataError, DeviceError, No
 from mavfer.files import sha256_of
 from mavfer.study import streams_writer
 from mavfer.study.session import Session
-from recording import segments
+from recording import forecast, segments
 from recording.audit import audit_session
 from recording.camera import FrameFlag
 from recording.recorder import record_take
@@ -89,6 +89,13 @@ def test_a_take_goes_on_as_a_further_segment_of_its_session(study):
     assert audit_session(folder) == take.report
 
 
+def test_a_segment_that_takes_long_to_join_ends_well(study, monkeypatch):
+    folder = _interrupted(study)
+    monkeypatch.setattr(forecast, "_LOOK_SECONDS", 0.0)  # looks at the disk at every chance
+
+    assert _go_on(study, folder).progress.room_seconds > 0
+
+
 def test_a_killed_segment_is_mended_and_the_next_goes_on(study):
     child = RecorderProcess(study)
     child.wait_for(12)
@@ -113,9 +120,9 @@ def test_a_killed_segment_is_mended_and_the_next_goes_on(study):
 
     child = RecorderProcess(study, continues="S01-001")
     child.wait_for(5)
-    child.end(signal.SIGINT)
+    errors = child.end(signal.SIGINT)
 
-    assert child.process.returncode == 0
+    assert child.process.returncode == 0, errors
     assert len(Session.open(folder).document["segments"]) == 3
     assert len(audit_session(folder).streams["thermal"].gaps) == 2
 

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -15,9 +16,14 @@ from make_videos import make_video
 from mavfer.cli import run
 from mavfer.files import read_json, write_json
 from mavfer.preprocess import Options, preprocess_study
+from mavfer.preprocess.placing import place_streams
+from mavfer.preprocess.timeline import align_times
+from mavfer.study.session import Session
 from mavfer.study.shards import Shard
+from mavfer.study.streams_file import open_streams
 from mavfer.study.study import Study
 from mavfer.study.video_reader import read_video
+from mavfer.vision.radiometry import Linear, describe, formula_of
 
 SESSION = "P1-001"
 
@@ -73,6 +79,34 @@ def test_on_demand_they_are_placed_by_the_face_and_say_so(uncalibrated, calibrat
     assert placements["depth"]["error_eye_percent"] < 25
     assert len(rows) >= 15
     assert np.median(np.abs(depth[0] - depth[1])[both]) < 12
+
+
+def _thermal_placement(study):
+    """Where color pixels lie in thermal, by the subject's landmarks in the study's shard."""
+    session = Session.open(study.session_folder(SESSION))
+    timeline = align_times(session)
+    del timeline.pairings["depth"]
+    landmarks = Shard(study.shard_path(SESSION)).column("landmarks")
+    with open_streams(session.streams_path) as file:
+        return place_streams(session, timeline, file, landmarks)["thermal"]
+
+
+def test_thermal_is_placed_by_temperature_whatever_a_count_means(calibrated, uncalibrated):
+    folder = uncalibrated.session_folder(SESSION)
+    document = read_json(folder / "session.json")
+    entry = document["streams"]["thermal"]
+    kelvin, fine = formula_of(entry["radiometry"]).kelvin, Linear(0.003, offset_kelvin=240.0)
+    with h5py.File(folder / "streams.h5", "r+") as file:
+        frames = file["/thermal/frames"]
+        for row, counts in enumerate(frames):
+            frames[row] = np.where(counts, np.rint(fine.counts(kelvin(counts))), 0)
+    entry["radiometry"] = describe(fine)
+    write_json(folder / "session.json", document)
+    expected, found = _thermal_placement(calibrated), _thermal_placement(uncalibrated)
+
+    assert found.matrix[0, 0] == pytest.approx(expected.matrix[0, 0], rel=0.01)
+    assert found.matrix[:, 2] == pytest.approx(expected.matrix[:, 2], abs=1.0)
+    assert found.error_px == pytest.approx(expected.error_px, rel=0.05)
 
 
 def test_a_mirror_image_is_told_from_how_the_head_turns(calibrated, tmp_path):
