@@ -74,7 +74,7 @@ def _loss_words(stream: StreamReport) -> str:
     causes = ", ".join(f"{count:,} {cause}" for cause, count in stream.causes.items())
     lost = f"{stream.drops:,} lost ({causes})" if stream.drops else "none lost"
     gap_ms = stream.longest_gap_ms
-    return lost if gap_ms is None else f"{lost}, at most {gap_ms:.0f} ms between two"
+    return lost if gap_ms is None else f"{lost}, longest wait {gap_ms:.0f} ms"
 
 
 def _clock_words(clock: ClockReport) -> Iterator[str]:
@@ -97,8 +97,8 @@ def _jump_words(piece: Mapping[str, Any]) -> str:
 
 def _gap_words(gaps: Sequence[GapReport]) -> Iterator[str]:
     words = [
-        f"gap of {gap.seconds:.2f} s at {_clock_time(gap.at_seconds)}, after frame "
-        f"{gap.after_frame:,}: {_reason(gap)}"
+        f"gap of {gap.seconds:.2f} s at {_clock_time(gap.at_seconds)} (frame {gap.after_frame:,}): "
+        f"{_reason(gap)}"
         for gap in gaps
     ]
     return _listed(words)

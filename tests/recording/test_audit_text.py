@@ -55,7 +55,7 @@ def _report(stream, **changes):
 def test_a_whole_take_is_told_in_two_lines_a_stream():
     assert _report(_stream()) == [
         "S01-001: ok",
-        "  depth   18,000 frames, 30.00 a second, none lost, at most 37 ms between two",
+        "  depth   18,000 frames, 30.00 a second, none lost, longest wait 37 ms",
         "          clock: -12.3 ppm, frames timed to 0.03 ms (the worst to 0.12)",
         "  files   1 of 1 as recorded (2.5 MB)",
     ]
@@ -70,7 +70,7 @@ def test_what_was_lost_comes_with_its_causes_and_flags():
         )
     )
 
-    assert lines[1].endswith("1,003 lost (3 device, 1,000 queue), at most 37 ms between two")
+    assert lines[1].endswith("1,003 lost (3 device, 1,000 queue), longest wait 37 ms")
     assert lines[2] == "          25 with the shutter closed, 2 incomplete"
 
 
@@ -84,9 +84,9 @@ def test_the_first_gaps_and_jumps_are_listed_and_the_rest_is_counted():
     assert [line.strip() for line in lines] == [
         *["clock was set before frame 4,000: +50.0 ms"] * 3,
         "1 more; --json has them all",
-        "gap of 2.04 s at 1:01.5, after frame 0: no camera, about 59 frames",
-        "gap of 0.80 s at 1:30.0, after frame 900: frames came late, none lost",
-        "gap of 2.04 s at 1:03.5, after frame 2: 59 frames lost",
+        "gap of 2.04 s at 1:01.5 (frame 0): no camera, about 59 frames",
+        "gap of 0.80 s at 1:30.0 (frame 900): frames came late, none lost",
+        "gap of 2.04 s at 1:03.5 (frame 2): 59 frames lost",
         "2 more; --json has them all",
     ]
 

@@ -34,7 +34,7 @@ class Killed:
     lost: dict[str, int]
     """Frames that had come and are not in the session, by stream."""
     is_lossless: bool
-    """Every stored 16-bit frame has the SHA-256 of the one that the camera gave."""
+    """Every stored 16-bit frame has the SHA-256 of the one that the camera gave, also archived."""
     is_accounted_for: bool
     """Every frame up to the last that is stored or listed is one of both."""
     marks_behind_seconds: float
@@ -77,6 +77,7 @@ def _examine(study, tally, content):
     from counting_rig import number_of
 
     from mavfer.study.session import Session
+    from recording.archive import archive_session
     from recording.audit import audit_session
 
     folder = study.session_folder(study.sessions()[-1])
@@ -86,12 +87,15 @@ def _examine(study, tally, content):
     stored = {stream: session.times(stream)["frame_number"].tolist() for stream in STREAMS}
     listed = [drops["frame_number"][drops["stream"] == n].tolist() for n in range(len(STREAMS))]
     together = [sorted([*stored[s], *known]) for s, known in zip(STREAMS, listed, strict=True)]
-    pictures = [number_of(frame.rgb()) for frame in session.color_frames()]
+    is_lossless = [number_of(frame.rgb()) for frame in session.color_frames()] == stored["color"]
+    for work in (audit_session, archive_session):  # an audit of what is whole changes nothing
+        work(folder)
+        for stream in ("depth", "thermal"):
+            is_lossless &= _is_lossless(session, stream, stored[stream], content)
     return Killed(
-        verdict=report.verdict,
+        verdict=report.verdict if audit_session(folder).is_passed else "damaged",
         lost={s: int(given[n]) - len(stored[s]) for n, s in enumerate(STREAMS)},
-        is_lossless=pictures == stored["color"]
-        and all(_is_lossless(session, s, stored[s], content) for s in ("depth", "thermal")),
+        is_lossless=is_lossless,
         is_accounted_for=all(numbers == list(range(len(numbers))) for numbers in together),
         marks_behind_seconds=_marks_behind(given[len(STREAMS) :], session.markers),
     )
