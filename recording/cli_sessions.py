@@ -1,4 +1,4 @@
-"""The verb `mavfer archive`: what is done with sessions once they are recorded."""
+"""The verbs `mavfer archive` and `mavfer replay`: what is done with recorded sessions."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mavfer.errors import DataError, NotFound
+from mavfer.errors import CommandError, DataError, NotFound
 from mavfer.progress import progress
 from mavfer.study.session import Session
 from mavfer.study.study import Study
 from recording.archive import archive_session, restore_session
+from recording.recorder import record_take, stopping_on_signals
+from recording.replay import ReplayRig, play, report_replay
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from mavfer.streams import StreamName
     from recording.archive import ArchiveReport
+    from recording.recorder import Take, TakeProgress
+    from recording.replay import Pace, StreamReplay
 
-__all__ = ["archive"]
+__all__ = ["archive", "replay"]
 
 _MB: Final = 1e6
 _PASSES: Final = 2
@@ -51,6 +56,95 @@ def archive(paths: tuple[Path, ...], *, restore: bool, as_json: bool) -> None:
         click.echo(json.dumps(document))
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@click.command(epilog="Example: mavfer replay my-study/sessions/S01-001 --into trials --pace fast")
+@click.argument("session", type=click.Path(path_type=Path))
+@click.option("--into", type=click.Path(path_type=Path), help="Record it as a take of this study.")
+@click.option("--subject", help="Subject code of that take; the session's unless given.")
+@click.option(
+    "--pace",
+    default="real",
+    show_default=True,
+    metavar="real|fast|FACTOR",
+    help="In real time, as fast as it is read, or so many times as fast.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def replay(
+    session: Path, *, into: Path | None, subject: str | None, pace: str, as_json: bool
+) -> None:
+    """Play a recorded session as its cameras gave it: into nothing, or into a new take.
+
+    Rates, and how late frames came, are told in the end. Ctrl-C ends a take early and keeps it.
+    """
+    rig = ReplayRig(session, pace=_pace(pace))
+    take = None
+    with progress(f"replay {rig.session.name}", _frames(rig), "frame") as advance:
+        if into is None:
+            play(rig, advance)
+        else:
+            study = Study.open(into, writable=True)
+            take = _record(study, rig, subject or rig.session.subject, advance)
+    streams = report_replay(rig)
+    _print_replay(rig, streams, take)
+    if as_json:
+        document = {
+            "session": rig.session.name,
+            "streams": {name: report.to_document() for name, report in streams.items()},
+            "take": None if take is None else take.report.to_document(),
+        }
+        click.echo(json.dumps(document))
+    if take is not None and take.report.verdict == "damaged":
+        raise click.exceptions.Exit(1)
+
+
+def _pace(text: str) -> Pace:
+    """What `--pace` says."""
+    if text == "fast":
+        return "fast"
+    if text == "real":
+        return "real"
+    try:
+        return float(text)
+    except ValueError as error:
+        message = f"--pace {text}: give real, fast, or a number, for example 2"
+        raise CommandError(message) from error
+
+
+def _frames(rig: ReplayRig) -> int:
+    return sum(camera.frame_count for camera in rig.replays)
+
+
+def _record(study: Study, rig: ReplayRig, subject: str, advance: Callable[[int], None]) -> Take:
+    """Records the replay as a take."""
+    done = 0
+
+    def show(state: TakeProgress) -> None:
+        nonlocal done
+        before, done = done, sum(state.frames.values())
+        advance(done - before)
+
+    with stopping_on_signals() as stop:
+        return record_take(study, rig, subject=subject, stop=stop, progress=show)
+
+
+def _print_replay(
+    rig: ReplayRig, streams: dict[StreamName, StreamReplay], take: Take | None
+) -> None:
+    """The report for people, on stdout."""
+    click.echo(f"{rig.session.name}: played")
+    for name, stream in streams.items():
+        rate = "" if stream.rate_hz is None else f", {stream.rate_hz:.2f} frames a second"
+        late = ""
+        if stream.late_ms_median is not None:
+            late = f", {stream.late_ms_median:.1f} ms late (median), {stream.late_ms_most:.1f} most"
+        click.echo(f"  {name}: {stream.frames} frames, {stream.lost} told lost{rate}{late}")
+    if take is not None:
+        click.echo(f"{take.session}: {take.report.verdict}")
+        for problem in take.report.problems:
+            click.echo(f"  {problem}")
+        for stream_name, reason in take.failures.items():
+            click.echo(f"{stream_name}: ended early: {reason}", err=True)
 
 
 def _session_folders(paths: Sequence[Path]) -> list[Path]:

@@ -33,7 +33,8 @@ def open_rig(name: str, **options: Any) -> Rig:
     """The rig `name`, made with `options`; nothing is connected yet.
 
     Args:
-        name: One of `RIGS`, or the path of a rig's file, which ends in .toml.
+        name: One of `RIGS`; the path of a rig's file, which ends in .toml; or the folder of a
+            recorded session, which is then played.
         **options: What the rig's class takes. Facts of the take (`seconds`, `subject_code`, `take`,
             `created_utc`) are left out where the rig has no use for them.
 
@@ -46,6 +47,11 @@ def open_rig(name: str, **options: Any) -> Rig:
 
         _require_options(name, options, _OF_THE_TAKE)
         return LabRig(read_rig(Path(name)), **options)
+    if (Path(name) / "session.json").is_file():
+        from recording.replay import ReplayRig
+
+        _require_options(name, options, ("pace",))
+        return ReplayRig(Path(name), **{k: options[k] for k in ("pace", "seconds") if k in options})
     if name not in RIGS:
         message = f"unknown rig {name!r}; known: {', '.join(RIGS)}, or a rig's file (.toml)"
         raise CommandError(message)

@@ -1,4 +1,4 @@
-"""The verb `archive`, on sessions and on whole studies."""
+"""The verbs `archive` and `replay`, on sessions and on whole studies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from click.testing import CliRunner
 from counting_rig import CountingRig
 
-from mavfer.errors import NotFound
+from mavfer.errors import CommandError, NotFound
 from mavfer.study.session import Session
-from recording.cli_sessions import archive
+from mavfer.study.study import Study
+from recording.cli_sessions import archive, replay
 from recording.recorder import record_take
 
 
@@ -68,3 +69,37 @@ def test_what_is_no_session_is_told(study, tmp_path):
     assert "no session here" in result.stderr
     assert isinstance(empty.exception, NotFound)
     assert str(empty.exception).endswith("study: no sessions yet. Record one first: mavfer record")
+
+
+def test_a_session_is_played_into_nothing_and_its_pace_is_told(folders):
+    result = _run(replay, folders[0], "--pace", "4", "--json")
+    said = json.loads(result.stdout.splitlines()[-1])
+
+    assert result.exit_code == 0, result.output
+    assert said["session"] == "S01-001"
+    assert said["take"] is None
+    assert [stream["frames"] for stream in said["streams"].values()] == [5, 5, 5]
+    assert said["streams"]["color"]["late_ms_most"] >= 0
+    assert "color: 5 frames, 0 told lost, " in result.stdout
+    assert "ms late (median)" in result.stdout
+    assert "replay S01-001: 15 frames in" in result.stderr
+
+
+def test_a_session_is_played_into_a_take_of_another_study(folders, tmp_path):
+    other = Study.create(tmp_path / "other")
+    words = ("--into", other.root, "--subject", "X9", "--pace", "fast", "--json")
+    result = _run(replay, folders[0], *words)
+    said = json.loads(result.stdout.splitlines()[-1])
+    session = Session.open(other.session_folder("X9-001"))
+
+    assert result.exit_code == 0, result.output
+    assert said["take"]["verdict"] == "ok"
+    assert "X9-001: ok" in result.stdout
+    assert (session.read("depth", 0, 5) == Session.open(folders[0]).read("depth", 0, 5)).all()
+
+
+def test_a_pace_that_is_none_is_told(folders):
+    result = _run(replay, folders[0], "--pace", "slow")
+
+    assert isinstance(result.exception, CommandError)
+    assert str(result.exception) == "--pace slow: give real, fast, or a number, for example 2"
