@@ -1,4 +1,4 @@
-"""The verbs `mavfer record` and `mavfer audit`."""
+"""The verbs `mavfer record` and `mavfer audit`; those of rigs are in `cli_rig`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from mavfer.errors import CommandError
 from mavfer.study.study import Study, utc_now
 from recording.audit import audit_session
 from recording.audit_text import report_lines
+from recording.cli_rig import rig as rig_verbs
+from recording.cli_sessions import archive, replay
 from recording.recorder import record_take, stopping_on_signals
+from recording.rig.description import Storage
 from recording.rigs import open_rig
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ def register(group: click.Group) -> None:
     """Adds this tool's verbs to the command line."""
     group.add_command(record)
     group.add_command(audit)
+    group.add_command(archive)
+    group.add_command(replay)
+    group.add_command(rig_verbs)
 
 
 @click.command(
@@ -45,22 +51,25 @@ def register(group: click.Group) -> None:
     metavar="SESSION",
     help="Go on with an interrupted session that was audited, as a further segment.",
 )
-@click.option("--rig", "rig_name", required=True, help="The cameras: simulated.")
+@click.option(
+    "--rig",
+    "rig_name",
+    required=True,
+    help="The cameras: a rig's file (.toml), realsense, or simulated.",
+)
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
-@click.option("--seed", type=click.IntRange(0, _LARGEST_SEED), default=0, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0, _LARGEST_SEED), help="Of the simulated rig; 0 unless given."
+)
 @click.option(
     "--lighting",
     type=click.Choice(["bright", "dark", "flicker"]),
-    default="bright",
-    show_default=True,
-    help="Light on the simulated subject.",
+    help="Light on the simulated subject; bright unless given.",
 )
 @click.option(
     "--pace",
     type=click.Choice(["real", "fast"]),
-    default="real",
-    show_default=True,
-    help="Frames in real time, or as fast as they can be drawn.",
+    help="Simulated: frames in real time, as unless given, or as fast as they can be drawn.",
 )
 @click.option(
     "--rate",
@@ -83,8 +92,8 @@ def record(
     subject: str,
     rig_name: str,
     seconds: float,
-    seed: int,
     as_json: bool,
+    continues: str | None,
     **options: Any,
 ) -> None:
     """Record one take of SUBJECT into STUDY, and audit it.
@@ -94,17 +103,13 @@ def record(
     opened = Study.open(study, writable=True)
     rig = open_rig(
         rig_name,
-        seed=seed,
         seconds=seconds,
-        lighting=options["lighting"],
-        pace=options["pace"],
-        rates_hz=dict(_rate(text) for text in options["rates_hz"]),
-        sizes=dict(_size(text) for text in options["sizes"]),
         subject_code=subject,
         take=int(opened.next_session(subject).rpartition("-")[2]),
         created_utc=utc_now(),
+        **_asked(options),
     )
-    take = _record(opened, rig, subject, seconds, continues=options["continues"])
+    take = _record(opened, rig, subject, seconds, continues=continues)
     _print_report(take.report)
     for stream, reason in take.failures.items():
         click.echo(f"{stream}: ended early: {reason}", err=True)
@@ -132,25 +137,44 @@ def audit(session: Path, *, quick: bool, as_json: bool) -> None:
     _exit_for(report)
 
 
+def _asked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the rig that were given, as its class takes them."""
+    rates = dict(_rate(text) for text in options.pop("rates_hz"))
+    sizes = dict(_size(text) for text in options.pop("sizes"))
+    given = {**options, "rates_hz": rates or None, "sizes": sizes or None}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: str | None) -> Take:
     """Records under a bar that shows how far the color camera is."""
-    rate_hz = next(c.info.rate_hz for c in rig.cameras if c.info.stream == "color")
     told: dict[str, str] = {}
-    with tqdm(total=round(seconds * rate_hz), unit="frame", disable=None) as bar:
+    color = next(camera for camera in rig.cameras if camera.info.stream == "color")
+    with tqdm(unit="frame", disable=None) as bar:
 
         def show(progress: TakeProgress) -> None:
+            rate_hz = color.info.rate_hz  # known only now, of a camera that chooses it itself
             left_seconds = seconds - progress.frames["color"] / rate_hz
             _tell_of_troubles(_troubles(progress, left_seconds), told)
             lost, room = (
                 sum(progress.drops.values()),
                 f"{progress.room_seconds / _SECONDS_A_MINUTE:.0f} min",
             )
+            bar.total = round(seconds * rate_hz)
             bar.set_postfix(lost=lost, room=room, refresh=False)
             bar.update(progress.frames["color"] - bar.n)
 
+        storage: Storage = getattr(rig, "storage", Storage())
         with stopping_on_signals() as stop:
             return record_take(
-                study, rig, subject=subject, continues=continues, stop=stop, progress=show
+                study,
+                rig,
+                subject=subject,
+                continues=continues,
+                seconds=None if "seconds" in rig.settings else seconds,  # those end by themselves
+                queue_frames=storage.queue_frames,
+                reserve_bytes=storage.reserve_bytes,
+                stop=stop,
+                progress=show,
             )
 
 

@@ -104,7 +104,7 @@ def _is_held(phase: ExposurePhase, period_ms: float) -> tuple[Result, str]:
     if phase.scatter_ms > _SCATTER_SHARE * period_ms:
         return "look", "stamps are too uneven to see a trigger"
     if phase.is_drifting:
-        return "look", "they run freely: fine without a trigger; with one, it reaches but one"
+        return "look", "they run freely: fine without a trigger; with one, it does not reach both"
     if phase.drift_bound_ms_a_minute > _HELD_MS_A_MINUTE:
         return "look", "a trigger, or crystals that are alike: look longer (--seconds 300)"
     return "pass", "held together, as by a trigger"

@@ -111,7 +111,7 @@ def run_selftest(
     may_end = _FlashWatch(time.monotonic() + seconds + FLASH_WAIT_SECONDS) if with_flash else None
     if tell is not None and with_flash:
         tell(
-            "flash: now move a board before all lenses at once, two or three times, a second between"
+            "flash: now move a board before all lenses at once, two or three times, a second apart"
         )
     notes = watch_take(rig, storage, seconds=seconds, folder=folder, stop=stop, may_end=may_end)
     times = _times_of(notes.streams)

@@ -27,11 +27,12 @@ from mavfer.study.session import Session
 from mavfer.study.study import Study
 
 MAVFER = [sys.executable, "-m", "mavfer"]
-VERBS = ["agree", "annotate", "audit", "check", "consent", "demo", "evaluate", "import-video"]
-VERBS += ["info", "init", "label", "preprocess", "quality", "record", "release", "split"]
-VERBS += ["train"]
+VERBS = ["agree", "annotate", "archive", "audit", "check", "consent", "demo", "evaluate"]
+VERBS += ["import-video", "info", "init", "label", "preprocess", "quality", "record", "release"]
+VERBS += ["replay", "rig", "split", "train"]
 ANNOTATE = [f"annotate {verb}" for verb in ("serve", "simulate", "invite", "revoke", "status")]
 ANNOTATE += [f"annotate {verb}" for verb in ("collect", "backup", "restore")]
+RIG = ["rig probe", "rig selftest"]
 RECORD = ["--rig", "simulated", "--seconds", "1", "--pace", "fast"]
 
 
@@ -125,6 +126,9 @@ BAD_DATA = [
     ("info nowhere", NO_STUDY),
     ("check nowhere", NO_STUDY),
     ("preprocess nowhere", NO_STUDY),
+    ("rig selftest nowhere.toml", r"nowhere\.toml: no such file\. Write a first one: mavfer rig p"),
+    ("rig probe --write form.pdf", r"form\.pdf: exists already\. Choose another name, or move it"),
+    ("record S --subject S01 --rig nowhere.toml --seconds 1", r"nowhere\.toml: no such file"),
     ("record nowhere --subject S01 --rig simulated --seconds 1", NO_STUDY),
     ("import-video face.mp4 nowhere", NO_STUDY),
     ("consent nowhere --subject S01 --form form.pdf", NO_STUDY),
@@ -159,6 +163,8 @@ BAD_DATA = [
 
 BAD_COMMANDS = [
     ("record S --subject S01 --rig webcam --seconds 1", "unknown rig 'webcam'; known: simulated"),
+    ("record S --subject S01 --rig realsense --seconds 1 --seed 2", "realsense: has no option --s"),
+    ("rig selftest webcam", "unknown rig 'webcam'; known: simulated, realsense, or a rig's file"),
     ("record S --subject S-1 --rig simulated --seconds 1", "'S-1': not a subject code"),
     ("record S --subject S01 --rig simulated --seconds inf", "inf seconds cannot be"),
     ("record S --subject S01 --rig simulated --seconds 1 --rate color=0", "must be above 0"),
@@ -252,7 +258,7 @@ def test_help_lists_the_verbs_of_the_core_and_of_the_tools(capsys):
     assert listed == VERBS
 
 
-@pytest.mark.parametrize("verb", VERBS + ANNOTATE)
+@pytest.mark.parametrize("verb", VERBS + ANNOTATE + RIG)
 def test_the_help_of_each_verb_has_an_example(verb, capsys):
     code = run([*verb.split(), "--help"])
 
