@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from mavfer.errors import NotAligned
 from mavfer.preprocess.timeline import align_times
+from mavfer.schema import load_schema
 from mavfer.study.session import Session
 from mavfer.study.streams_file import CLOCK_DOMAINS, stamp_row
 from mavfer.study.streams_writer import StreamsWriter
@@ -157,6 +159,28 @@ def test_a_clock_that_is_set_and_rolls_over_is_followed(session_of):
 
     assert np.ptp(error_ns) < 0.5 * MS
     assert timeline.report["color"]["fit"]["bound_ms"] < 1
+
+
+def test_the_report_is_what_the_format_of_shards_says(session_of):
+    middle = times_of(300)
+    restarted = stamps_of(middle, flags=np.where(np.arange(300) == 150, 8, 0))
+    timeline = align_times(
+        session_of(
+            color=stamps_of(middle), depth=restarted, thermal=stamps_of(middle, domain="arrival")
+        )
+    )
+    part = load_schema("shard")["properties"]["members"]["properties"]
+    schema = part["/documents/synchronisation"]["properties"]["json"]
+    fits = {stream: report["fit"] for stream, report in timeline.report.items()}
+
+    Draft202012Validator(schema).validate(timeline.report)
+    for fit in fits.values():
+        described = schema["properties"]["depth"]["properties"]["fit"]["properties"]
+        assert set(fit) == set(described)
+    assert [piece["cause"] for piece in fits["depth"]["pieces"]] == ["start", "restart"]
+    assert fits["color"]["uncertainty_max_ms"] < 1
+    assert fits["thermal"]["is_usable"] is False
+    assert fits["thermal"]["uncertainty_max_ms"] is None
 
 
 def test_a_clock_that_jumps_all_the_time_is_refused_by_name(session_of):
