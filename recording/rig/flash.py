@@ -28,8 +28,10 @@ _WINDOW_SECONDS: Final = 0.25
 """Time before and after a change over which the level is taken."""
 _SUDDEN_SECONDS: Final = 0.15
 """A board is over a lens within that time."""
-_TIMES_USUAL: Final = 8.0
-"""A change stands out from what the level does all the time by that factor (ours)."""
+_TIMES_QUIET: Final = 16.0
+_QUIET_PERCENTILE: Final = 25
+"""A change stands out by that factor from what the level does in the quieter quarter of the time:
+in the rest the board may be moved again and again (ours)."""
 _LEAST_SHARE: Final = 0.002
 """And it is at least that share of the level: a lamp is more than a noise."""
 _PLATEAU: Final = 0.9
@@ -90,7 +92,8 @@ def find_changes(times_ns: NDArray[np.int64], levels: NDArray[np.float64]) -> li
     before = np.array([np.median(levels[c - reach - window : c - reach]) for c in centres])
     after = np.array([np.median(levels[c + reach : c + reach + window]) for c in centres])
     sizes = np.abs(after - before)
-    least = max(_TIMES_USUAL * float(np.median(sizes)), _LEAST_SHARE * float(np.median(levels)))
+    quiet = float(np.percentile(sizes, _QUIET_PERCENTILE))
+    least = max(_TIMES_QUIET * quiet, _LEAST_SHARE * float(np.median(levels)))
     found = []
     while sizes.max(initial=0.0) > least:
         best = _middle_of_plateau(sizes)

@@ -107,6 +107,14 @@ def test_flashes_that_contradict_each_other_are_told():
     assert offset.uncertainty_ms == pytest.approx(1000 / 30, abs=0.1)
 
 
+def test_a_board_that_is_moved_all_the_time_is_found_each_time():
+    flashes_ns = [1_000_000_000, 1_700_000_000, 2_400_000_000, 3_100_000_000]
+    true_ns, _ = stamps(30.0, 4.5)
+    changes = find_changes(true_ns, levels_of(true_ns, 8_000_000, flashes_ns))
+
+    assert [round(change.middle_ns / 1e8) for change in changes] == [10, 17, 24, 31]
+
+
 def test_a_change_that_one_stream_did_not_see_is_no_flash():
     true_ns, _ = stamps(30.0, 6.0)
     seen = find_changes(true_ns, levels_of(true_ns, 8_000_000, [3_000_000_000]))
