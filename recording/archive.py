@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mavfer.errors import DataError, require
+from mavfer.errors import AlreadyThere, DataError, require
 from mavfer.files import locked
 from mavfer.study.lock import LOCK_NAME
 from mavfer.study.session import Session
@@ -23,7 +23,7 @@ from recording.audit import inspect_session
 from recording.leftovers import SIXTEEN_BIT_STREAMS, remove_leftovers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mavfer.streams import StreamName
@@ -85,6 +85,7 @@ def archive_session(folder: Path, advance: Callable[[int], None] | None = None) 
     Raises:
         NotFound: There is no session.
         DataError: It was interrupted or is damaged, there is too little room, or writing failed.
+        AlreadyThere: The folder has videos of the same names.
         Busy: It is being recorded, archived or preprocessed.
         InvalidFile: A frame cannot be read, or did not read back as it was; nothing was changed.
         MissingExtra: PyAV is not installed.
@@ -98,6 +99,7 @@ def archive_session(folder: Path, advance: Callable[[int], None] | None = None) 
             if not streams:
                 return _unchanged(session, "has no depth or thermal")
             _require_whole(session)
+            _require_free_names([file.video_path(stream) for stream in streams])
             _require_room(session, "archiving", archived_bytes(session, file, streams))
         with _told_of_disk(session, "archiving"):
             note = write_archive(session, streams, advance or _ignore)
@@ -150,6 +152,13 @@ def _require_whole(session: Session) -> None:
         raise DataError(message)
 
 
+def _require_free_names(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if path.exists():
+            message = f"{path}: is there already and of no archive. Move it out of the session"
+            raise AlreadyThere(message)
+
+
 def _require_room(session: Session, doing: str, needed_bytes: float) -> None:
     """Raises where old and new do not fit beside each other."""
     free = shutil.disk_usage(session.folder).free
@@ -168,7 +177,7 @@ def _told_of_disk(session: Session, doing: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        remove_leftovers(session)
+        remove_leftovers(session, is_sure=True)
         if not isinstance(error, OSError | RuntimeError):  # libhdf5 tells of a full disk by either
             raise
         code = getattr(error, "errno", None)

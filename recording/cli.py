@@ -55,7 +55,7 @@ def register(group: click.Group) -> None:
     "--rig",
     "rig_name",
     required=True,
-    help="The cameras: a rig's file (.toml), realsense, or simulated.",
+    help="The cameras: a rig's file (.toml), realsense, simulated, or a session's folder.",
 )
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["ReplayCamera", "ReplayStart"]
 
 _NANOSECONDS: Final = 1_000_000_000
+_THREADS: Final = min(4, os.cpu_count() or 1)
+"""What an archived frame is decoded by, to keep the pace."""
 _TOLD_CAUSES: Final[dict[int, LossCause]] = {
     DROP_CAUSES["link"]: "link",
     DROP_CAUSES["queue"]: "queue",
@@ -209,7 +212,9 @@ class ReplayCamera:
             frames = self._session.color_frames(first=first)
             self._opened.callback(frames.close)  # type: ignore[attr-defined]
             return (frame.rgb() for frame in frames)
-        file = self._opened.enter_context(open_streams(self._session.streams_path))
+        file = self._opened.enter_context(
+            open_streams(self._session.streams_path, threads=_THREADS)
+        )
         counts = file.frames(self._stream)
         return (read_frame(counts, row) for row in range(first, len(self._times)))
 

@@ -101,9 +101,9 @@ class Frames(Protocol):
 class StreamsFile:
     """An open streams.h5: tables by their path, frames by their stream, wherever those lie."""
 
-    def __init__(self, file: h5py.File, path: Path) -> None:
+    def __init__(self, file: h5py.File, path: Path, *, threads: int = 1) -> None:
         """Wraps a file that was checked against its schema; `path` is where it lies."""
-        self._file, self._path = file, path
+        self._file, self._path, self._threads = file, path, threads
         self._frames: dict[StreamName, Frames] = {}
         text = file.attrs.get(ARCHIVE)
         self.note = None if text is None else ArchiveNote.from_document(json.loads(text))
@@ -187,12 +187,17 @@ class StreamsFile:
             shape=(entry.frames, entry.height, entry.width),
             milliseconds_a_frame=entry.milliseconds_a_frame,
             checksums=self._file[f"/{stream}/checksums"][:],
+            threads=self._threads,
         )
 
 
 @contextmanager
-def open_streams(path: Path) -> Iterator[StreamsFile]:
+def open_streams(path: Path, *, threads: int = 1) -> Iterator[StreamsFile]:
     """The file at `path` for reading, also where its writer is at work or was killed.
+
+    Args:
+        path: The file.
+        threads: How many decode a frame of an archived session.
 
     Raises:
         NotFound: There is no such file.
@@ -200,7 +205,7 @@ def open_streams(path: Path) -> Iterator[StreamsFile]:
     """
     with open_hdf5(path, swmr=_has_open_writer(path)) as file:
         require_valid_hdf5(file, "streams", path)
-        streams = StreamsFile(file, path)
+        streams = StreamsFile(file, path, threads=threads)
         try:
             yield streams
         finally:

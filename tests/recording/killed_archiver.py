@@ -53,7 +53,9 @@ def run_until_killed(run, place, moment):
 
 def main(verb, session, moments):
     from recording.archive import archive_session, restore_session
+    from recording.audit import inspect_session
 
+    inspect_session(session)  # loads here, once, what each child would load again
     for number, moment in enumerate(moments):
         place = copy_place(session, number)
         shutil.copytree(session, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ from counting_rig import CountingRig, counts_of, details_of
 from killed_archiver import run_and_kill
 
 from mavfer.check import check_study
-from mavfer.errors import Busy, DataError, InvalidFile, NotFound
+from mavfer.errors import AlreadyThere, Busy, DataError, InvalidFile, NotFound
 from mavfer.files import locked, sha256_of
 from mavfer.study import counts_video
 from mavfer.study.fingerprints import fingerprint_of_streams
@@ -272,6 +273,38 @@ def test_an_audit_does_not_touch_what_is_being_archived(folder):
         assert audit_session(folder).verdict == "ok"
 
     assert part.is_file()
+
+
+def test_a_video_that_somebody_put_there_is_neither_removed_nor_written_over(folder):
+    video = folder / "thermal.mkv"
+    video.write_bytes(b"a video of mine")
+    before = _hashes(folder)
+    assert audit_session(folder).verdict == "ok"
+    with pytest.raises(
+        AlreadyThere, match=r"thermal\.mkv: is there already and of no archive\. Move"
+    ):
+        archive_session(folder)
+
+    assert _hashes(folder) == before
+
+
+def test_a_rename_that_fails_leaves_nothing(folder, monkeypatch):
+    before, original = _hashes(folder), Path.replace
+
+    def stumble(path, target):
+        if path.name == "depth.mkv.part":
+            raise PermissionError(13, "no")
+        return original(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stumble)
+        with pytest.raises(
+            DataError, match=r"archiving failed \(Permission denied\); the session is"
+        ):
+            archive_session(folder)
+
+    assert _hashes(folder) == before
+    assert archive_session(folder).state == "archived"
 
 
 def test_an_audit_keeps_a_video_of_which_streams_h5_lacks_frames(folder):

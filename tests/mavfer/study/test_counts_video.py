@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -64,6 +65,18 @@ def test_frames_are_smaller_and_the_bytes_do_not_depend_on_threads(tmp_path):
     assert (tmp_path / "one.mkv").stat().st_size == (tmp_path / "four.mkv").stat().st_size
     one.close()
     four.close()
+
+
+def test_the_video_is_what_the_format_says(tmp_path):
+    _write(tmp_path / "depth.mkv", _smooth_frames(5))
+    with av.open(str(tmp_path / "depth.mkv")) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+
+    assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("ffv1", "gray16le")
+    assert stream.codec_context.extradata  # only versions 2 and later have any
+    assert all(packet.is_keyframe for packet in packets)
+    assert [packet.pts for packet in packets] == [0, 40, 80, 120, 160]
 
 
 def test_negative_rows_count_from_the_end_and_others_are_no_frames(tmp_path):
