@@ -7,8 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from journey import BRIGHT, DARK, SECONDS, true_crops
-from scipy.optimize import minimize
+from journey import BRIGHT, DARK, SECONDS, shift_between, true_crops
 
 import mavfer
 from mavfer.cli import run
@@ -102,27 +101,6 @@ def test_temperatures_land_on_the_face(journey, session):
 
     assert np.median(errors) <= 0.15
     assert np.median(shifts) <= 1
-
-
-def shift_between(image, truth, hull, known, *, limit):
-    """By how many pixels `image` lies beside `truth`, where both are known on the face.
-
-    The shift with the least mean difference; differences beyond `limit` (rims of eyes and mouth,
-    where a coarser camera sees the one side or the other) count no more than `limit`.
-    """
-    inner = (cv2.erode(hull.astype(np.uint8), np.ones((9, 9))) > 0) & known
-    image = cv2.GaussianBlur(np.where(known, image, truth).astype(np.float32), (0, 0), 1.5)
-    truth = cv2.GaussianBlur(truth.astype(np.float32), (0, 0), 1.5)
-
-    def difference(shift):
-        moved = cv2.warpAffine(
-            truth, np.float32([[1, 0, -shift[0]], [0, 1, -shift[1]]]), (224, 224)
-        )
-        apart = (image - moved)[inner]
-        return np.minimum(np.abs(apart - np.median(apart)), limit).mean()
-
-    start = {"initial_simplex": [[0, 0], [1, 0], [0, 1]], "xatol": 0.02, "fatol": 1e-5}
-    return np.hypot(*minimize(difference, [0, 0], method="Nelder-Mead", options=start).x)
 
 
 def test_the_measure_of_shifts_sees_a_shift(journey):

@@ -2,6 +2,7 @@
 
 It may import mavfer and the camera interface; numba, OpenCV and scikit-image only when used. It
 never writes files and never claims anything about real people: all subjects are one photograph.
+`serving`, which nothing here imports, sends its frames through the libraries of real cameras.
 """
 
 from __future__ import annotations

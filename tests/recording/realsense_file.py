@@ -9,11 +9,11 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
 from recording.realsense import RealSenseCamera, RealSenseDevice, StreamRequest
+from recording.simulated import serving_realsense
 
 READ_SECONDS = 0.05
 WIDTH, HEIGHT = 320, 240
@@ -27,13 +27,9 @@ ARRIVAL_MS = 1_700_000_000_000
 """The wall clock when the first frame arrived."""
 SERIAL = "0123"
 COLOR_LENS = (-0.0565, 0.0682, 0.000366, 0.00069, -0.0218)
-ROTATION_COLUMNS = [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
-TRANSLATION_METRES = [0.015, 0.001, -0.002]
-"""From depth to color."""
-
-INDEX = {"color": 0, "depth": 0, "infrared": 1}
-FORMAT = {"color": "rgb8", "depth": "z16", "infrared": "y8"}
-BYTES = {"color": 3, "depth": 2, "infrared": 1}
+COLOR_FROM_DEPTH = np.array(
+    [[0.0, -1.0, 0.0, 15.0], [1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, -2.0], [0.0, 0.0, 0.0, 1.0]]
+)
 
 
 def counts_of(number):
@@ -61,14 +57,8 @@ def readout_us(source, number, start_us=10_000_000):
     return start_us + round(number * PERIOD_MS * 1000) + LATER_US[source]
 
 
-@dataclass
-class SoftwareDevice:
-    """The SDK's software device, with its sensors and profiles by stream."""
-
-    sdk: object
-    device: object
-    sensors: dict
-    profiles: dict
+class SoftwareDevice(serving_realsense.SoftwareDevice):
+    """The software device with frames that follow from their numbers."""
 
     def send(
         self,
@@ -82,19 +72,11 @@ class SoftwareDevice:
     ):
         """Hands in one frame, with the metadata of a D400 unless others are given."""
         said = stamps_of(source, number, start_us) if metadata is None else metadata
-        for name, value in said.items():
-            key = getattr(self.sdk.frame_metadata_value, name)
-            self.sensors[source].set_metadata(key, value)
-        frame = self.sdk.software_video_frame()
-        frame.stride, frame.bpp = WIDTH * BYTES[source], BYTES[source]
-        frame.timestamp = said.get("frame_timestamp", start_us) % (1 << 32) / 1000
+        timestamp_ms = said.get("frame_timestamp", start_us) % (1 << 32) / 1000
         if domain != "hardware_clock":
-            frame.timestamp = ARRIVAL_MS + number * PERIOD_MS
-        frame.domain = getattr(self.sdk.timestamp_domain, domain)
-        frame.frame_number = number
-        frame.profile = self.profiles[source].as_video_stream_profile()
-        frame.pixels = CONTENT[source](number) if content is None else content
-        self.sensors[source].on_video_frame(frame)
+            timestamp_ms = ARRIVAL_MS + number * PERIOD_MS
+        pixels = CONTENT[source](number) if content is None else content
+        self.hand_in(source, number, pixels, said, timestamp_ms=timestamp_ms, domain=domain)
 
 
 def stamps_of(source, number, start_us=10_000_000):
@@ -116,46 +98,39 @@ def make_device(
     sdk, sources=("color", "depth"), *, lens="inverse_brown_conrady", focal=301.0, color="rgb8"
 ):
     """A software device with a sensor for color and one for depth and infrared, as a D435 has."""
-    device = sdk.software_device()
-    facts = {
-        "name": "Intel RealSense D435 made of software",
-        "serial_number": SERIAL,
-        "firmware_version": "5.16.0.1",
-        "usb_type_descriptor": "3.2",
+    streams = {
+        source: software_stream(
+            source,
+            model=lens if source == "color" else "brown_conrady",
+            pixel_format=color if source == "color" else "",
+            focal=focal,
+        )
+        for source in sources
     }
-    for name, value in facts.items():
-        device.register_info(getattr(sdk.camera_info, name), value)
-    stereo, rgb = device.add_sensor("Stereo Module"), device.add_sensor("RGB Camera")
-    sensors = {"color": rgb, "depth": stereo, "infrared": stereo}
-    profiles = {}
-    for number, source in enumerate(sources):
-        model = lens if source == "color" else "brown_conrady"
-        stream = video_stream(sdk, source, number, model=model, color=color, focal=focal)
-        profiles[source] = sensors[source].add_video_stream(stream, True)
-    stereo.add_read_only_option(sdk.option.depth_units, DEPTH_MM_PER_COUNT / 1000)
-    stereo.add_option(sdk.option.laser_power, sdk.option_range(0, 360, 150, 30), True)
-    if {"color", "depth"} <= set(sources):
-        motion = sdk.extrinsics()
-        motion.rotation, motion.translation = ROTATION_COLUMNS, TRANSLATION_METRES
-        profiles["depth"].register_extrinsics_to(profiles["color"], motion)
-    return SoftwareDevice(sdk, device, sensors, profiles)
+    return SoftwareDevice(
+        sdk,
+        streams,
+        depth_mm_per_count=DEPTH_MM_PER_COUNT,
+        color_from_depth=COLOR_FROM_DEPTH,
+        facts={**serving_realsense.FACTS, "serial_number": SERIAL},
+    )
 
 
-def video_stream(sdk, source, number, *, model="none", color="rgb8", focal=301.0):
+def software_stream(source, *, model="none", pixel_format="", focal=301.0):
+    """A stream of the size of all that are made here."""
+    return serving_realsense.SoftwareStream(
+        size=(WIDTH, HEIGHT),
+        focal_px=(focal, focal + 1),
+        centre_px=(WIDTH / 2 + 3, HEIGHT / 2 - 2),
+        distortion=COLOR_LENS if source == "color" else (0.0,) * 5,
+        model=model,
+        pixel_format=pixel_format,
+    )
+
+
+def video_stream(sdk, source, number):
     """What the SDK is told of a stream before it is added to a sensor."""
-    lens = sdk.intrinsics()
-    lens.width, lens.height, lens.fx, lens.fy = WIDTH, HEIGHT, focal, focal + 1
-    lens.ppx, lens.ppy = WIDTH / 2 + 3, HEIGHT / 2 - 2
-    lens.model = getattr(sdk.distortion, model)
-    lens.coeffs = list(COLOR_LENS) if source == "color" else [0.0] * 5
-    stream = sdk.video_stream()
-    stream.type, stream.index, stream.uid = getattr(sdk.stream, source), INDEX[source], number
-    stream.width, stream.height, stream.fps = WIDTH, HEIGHT, 30
-    stream.bpp, stream.fmt = BYTES[source], getattr(sdk.format, FORMAT[source])
-    if source == "color":
-        stream.fmt = getattr(sdk.format, color)
-    stream.intrinsics = lens
-    return stream
+    return serving_realsense.describe_stream(sdk, source, number, software_stream(source))
 
 
 def record(sdk, path, frames=FRAMES, *, gap_seconds=0.0, send=None, **options):

@@ -95,6 +95,20 @@ def read(library, folder, devices, jobs):
     return seen
 
 
+def record(library, folder, devices, takes):
+    """Records takes all at once, each from a pair of the devices; tells what came of each.
+
+    Args:
+        library: The shim.
+        folder: For the files of this run; "log" says what was handed out.
+        devices: Settings of the devices, with their paths.
+        takes: Jobs of `v4l2_reader.record`.
+    """
+    (folder / "takes.json").write_text(json.dumps(takes))
+    printed = run(library, devices, ["takes", folder / "takes.json"], folder / "log")
+    return json.loads(printed.splitlines()[-1])
+
+
 def read_file(camera):
     """Every frame of a camera that ends."""
     frames = []

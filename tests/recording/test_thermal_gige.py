@@ -13,8 +13,8 @@ from gige_server import ADDRESS, EXPOSURE_US, HEIGHT, SERIAL, WIDTH, GigeServer,
 from mavfer.errors import DeviceError, MissingExtra
 from mavfer.study.session import Session
 from mavfer.study.streams_file import DROP_CAUSES
-from recording import aravis
 from recording.camera import ClockDomain, Frame, FrameFlag, LostFrame
+from recording.gige import aravis
 from recording.recorder import record_take
 from recording.simulated import SimulatedRig
 from recording.thermal_gige import GigeThermalCamera

@@ -233,8 +233,9 @@ def test_a_take_of_color_and_thermal_is_whole(library, tmp_path):
         {"path": "/dev/video1", "format": "YUYV", **PLAIN, "gap_at": 20, "gap": 2},
         {"path": "/dev/video2", **LEPTON, "gap_at": 25, "gap": 4},
     ]
-    arguments = ["take", study.root, "/dev/video1", "/dev/video2", 1.5]
-    told = json.loads(shim.run(library, devices, arguments, tmp_path / "log").splitlines()[-1])
+    take = {"color": {"source": "/dev/video1"}, "thermal": {"source": "/dev/video2"}}
+    take |= {"study": str(study.root), "subject": "S01", "seconds": 1.5}
+    (told,) = shim.record(library, tmp_path, devices, [take])
     session = Session.open(study.root / "sessions" / "S01-001")
     colors = [frame.rgb() for frame in session.color_frames()]
     color_numbers = session.times("color")["frame_number"].tolist()

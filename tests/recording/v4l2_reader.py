@@ -1,7 +1,7 @@
 """Reads shim devices with our own cameras; run with LD_PRELOAD by the tests.
 
 python v4l2_reader.py read JOBS.json FOLDER    one thread a job; FOLDER gets NAME.npz each
-python v4l2_reader.py take STUDY COLOR THERMAL SECONDS
+python v4l2_reader.py takes JOBS.json          one take a job, all at once; prints what came of them
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,8 +18,10 @@ import cv2
 import numpy as np
 
 from mavfer.errors import DeviceError
+from mavfer.study.study import Study
 from recording.camera import LostFrame
 from recording.opencv.v4l2 import list_devices
+from recording.recorder import record_take
 from recording.thermal_uvc import ThermalUvc
 from recording.webcam import Webcam
 
@@ -107,28 +110,33 @@ def main_read(jobs, folder):
 
 
 class Pair:
-    """A rig of two cameras."""
+    """A rig of a webcam and a thermal camera, with their options."""
 
-    name, is_paced, calibration = "shim", True, None
+    name, is_paced = "shim", True
 
-    def __init__(self, color, thermal):
-        self.cameras = [Webcam(color), ThermalUvc(thermal)]
+    def __init__(self, job):
+        self.cameras = [Webcam(**job["color"]), ThermalUvc(**job["thermal"])]
+        self.calibration = job.get("calibration")
         self.settings = {"color_codec": "x264-lossless"}
 
 
-def main_take(root, color, thermal, seconds):
-    from mavfer.study.study import Study
-    from recording.recorder import record_take
+def record(job):
+    """One take; what came of it."""
+    study = Study.open(Path(job["study"]), writable=True)
+    take = record_take(study, Pair(job), subject=job["subject"], seconds=job["seconds"])
+    return {"folder": str(take.folder), "failures": take.failures}
 
-    study = Study.open(Path(root), writable=True)
-    take = record_take(study, Pair(color, thermal), subject="S01", seconds=float(seconds))
-    print(json.dumps({"folder": str(take.folder), "failures": take.failures}))
+
+def main_takes(jobs):
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        print(json.dumps(list(pool.map(record, jobs))))
 
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
-    verb, first, *rest = sys.argv[1:]
+    verb, jobs, *folder = sys.argv[1:]
+    asked = json.loads(Path(jobs).read_text())
     if verb == "read":
-        main_read(json.loads(Path(first).read_text()), Path(rest[0]))
+        main_read(asked, Path(folder[0]))
     else:
-        main_take(first, *rest)
+        main_takes(asked)

@@ -23,6 +23,8 @@
      jpegs         folder with 0.jpg, 1.jpg and so on, which "MJPG" devices send
      torn_at       MJPG: this frame is no picture
      cut_at        MJPG: the last quarter of this frame did not come
+     frames        file of exposures, raw and one after the other, telemetry left out, to be sent
+     count         so many frames are sent, then nothing comes any more
    V4L2_SHIM_LOG is a file that gets a line "path sequence nanoseconds" for each frame handed out. */
 
 #define _GNU_SOURCE
@@ -49,10 +51,10 @@
 #define NS 1000000000ll
 
 typedef struct {
-    char path[64], card[32], format[8], jpegs[256];
+    char path[64], card[32], format[8], jpegs[256], frames[256];
     int width, height, rate, telemetry, repeat, shutter_at, shutter;
     int gap_at, gap, stall_at, stall_ms, unplug_at, replug_ms, eio_at;
-    int damaged_at, torn_at, cut_at, is_mute;
+    int damaged_at, torn_at, cut_at, is_mute, count;
     int fd, listing_fd, is_streaming, buffers, queued[MOST_BUFFERS], order[MOST_BUFFERS], waiting;
     struct v4l2_buffer done[MOST_BUFFERS];
     uint8_t *memory;
@@ -84,13 +86,14 @@ static void set(Device *d, const char *key, const char *value) {
         {"stall_at", &d->stall_at}, {"stall_ms", &d->stall_ms},
         {"unplug_at", &d->unplug_at}, {"replug_ms", &d->replug_ms}, {"eio_at", &d->eio_at},
         {"damaged_at", &d->damaged_at}, {"torn_at", &d->torn_at}, {"cut_at", &d->cut_at},
-        {"is_mute", &d->is_mute},
+        {"is_mute", &d->is_mute}, {"count", &d->count},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!strcmp(key, numbers[i].key)) *numbers[i].field = atoi(value);
     if (!strcmp(key, "path")) snprintf(d->path, sizeof d->path, "%s", value);
     if (!strcmp(key, "card")) snprintf(d->card, sizeof d->card, "%s", value);
     if (!strcmp(key, "jpegs")) snprintf(d->jpegs, sizeof d->jpegs, "%s", value);
+    if (!strcmp(key, "frames")) snprintf(d->frames, sizeof d->frames, "%s", value);
     if (!strcmp(key, "format")) snprintf(d->format, sizeof d->format, "%s", value);
 }
 
@@ -103,7 +106,7 @@ static void read_settings(void) {
         *d = (Device){.card = "Shim", .format = "Y16 ", .rate = 30, .repeat = 1, .fd = -1,
                       .listing_fd = -1, .damaged_at = -1, .torn_at = -1, .cut_at = -1,
                       .gap_at = -1, .stall_at = -1, .unplug_at = -1, .eio_at = -1,
-                      .shutter_at = -1};
+                      .shutter_at = -1, .count = -1};
         for (char *pair = strtok_r(one, ",", &inner); pair; pair = strtok_r(NULL, ",", &inner)) {
             char *value = strchr(pair, '=');
             if (value) { *value = 0; set(d, pair, value + 1); }
@@ -157,11 +160,26 @@ static uint32_t draw_jpeg(const Device *d, uint8_t *bytes, uint32_t number) {
     return (int)number == d->cut_at ? size * 3 / 4 : size;
 }
 
+/* An exposure of the file, which every opening of the device shows from its first on. */
+static void draw_stored(const Device *d, uint8_t *bytes, uint32_t exposure, size_t size) {
+    FILE *file = fopen(d->frames, "rb");
+    memset(bytes, 0, size);
+    if (!file) return;
+    size_t read = fseek(file, (long)(exposure * size), SEEK_SET) ? 0 : fread(bytes, 1, size, file);
+    if (read < size) memset(bytes, 0, size);
+    fclose(file);
+}
+
 static uint32_t draw(const Device *d, uint8_t *bytes, uint32_t number) {
     if (d->jpegs[0]) return draw_jpeg(d, bytes, number);
     uint32_t exposure = number / d->repeat;
     uint16_t *words = (uint16_t *)bytes;
     int rows = d->height - (d->telemetry ? (d->width == 80 ? 3 : 2) : 0);
+    if (d->frames[0]) {
+        draw_stored(d, bytes, exposure, 2u * d->width * rows);
+        if (d->telemetry) draw_telemetry(d, words + d->width * rows, exposure);
+        return bytes_per_frame(d);
+    }
     if (d->format[0] == 'Y' && d->format[1] == 'U') {
         for (int y = 0; y < d->height; y++)
             for (int x = 0; x < d->width; x++, bytes += 2) {
@@ -207,6 +225,7 @@ static int is_unplugged(Device *d) {
 static int is_ready(Device *d) {
     if (!d->is_streaming || !d->waiting) return 0;
     lose_late(d);
+    if (d->count >= 0 && d->next >= d->count) return 0;
     return due_ns(d, d->next) <= now_ns();
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.optimize import minimize
 
 import mavfer
 from mavfer.cli import run
@@ -86,3 +87,24 @@ def true_crops(journey, session, frames):
         depth_mm, celsius = (cv2.warpAffine(image, matrix, (224, 224)) for image in drawn)
         crops[frame] = TrueCrops(depth_mm, celsius, face_hull(landmarks[frame], matrix, (224, 224)))
     return crops
+
+
+def shift_between(image, truth, hull, known, *, limit):
+    """By how many pixels `image` lies beside `truth`, where both are known on the face.
+
+    The shift with the least mean difference; differences beyond `limit` (rims of eyes and mouth,
+    where a coarser camera sees the one side or the other) count no more than `limit`.
+    """
+    inner = (cv2.erode(hull.astype(np.uint8), np.ones((9, 9))) > 0) & known
+    image = cv2.GaussianBlur(np.where(known, image, truth).astype(np.float32), (0, 0), 1.5)
+    truth = cv2.GaussianBlur(truth.astype(np.float32), (0, 0), 1.5)
+
+    def difference(shift):
+        moved = cv2.warpAffine(
+            truth, np.float32([[1, 0, -shift[0]], [0, 1, -shift[1]]]), (224, 224)
+        )
+        apart = (image - moved)[inner]
+        return np.minimum(np.abs(apart - np.median(apart)), limit).mean()
+
+    start = {"initial_simplex": [[0, 0], [1, 0], [0, 1]], "xatol": 0.02, "fatol": 1e-5}
+    return np.hypot(*minimize(difference, [0, 0], method="Nelder-Mead", options=start).x)
