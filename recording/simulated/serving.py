@@ -39,6 +39,8 @@ _MM_PER_COUNT: Final = 0.25
 _RIG_KELVIN: Final = 0.01
 _AX5_KELVIN: Final = 0.04
 """Of one count, as an Ax5 counts with TemperatureLinearMode On and its resolution High."""
+_READOUT_NS: Final = 5_000_000
+"""From the end of an exposure until a camera sends it (ours)."""
 _FIRST_BLOCK: Final = 1
 """The number of the first thermal frame, as GigE Vision counts."""
 
@@ -181,13 +183,20 @@ class ServedRig:
         self, drawn: dict[StreamName, ServedFrames]
     ) -> dict[StreamName, ServedFrames]:
         """The take in the units and on the clocks of the cameras that send it."""
-        color, thermal = drawn["color"], drawn["thermal"]
+        sent = {name: self._sent_after_readout(name, frames) for name, frames in drawn.items()}
+        color, thermal = sent["color"], sent["thermal"]
         true_ns = self._drawn.streams["color"].true_ns[color.frame_number]
         return {
             "color": dataclasses.replace(color, device_ns=self._depth_clock(true_ns)),
-            "depth": drawn["depth"],
+            "depth": sent["depth"],
             "thermal": dataclasses.replace(thermal, pixels=in_ax5_counts(thermal.pixels)),
         }
+
+    def _sent_after_readout(self, stream: StreamName, frames: ServedFrames) -> ServedFrames:
+        """Frames without the delays of a simulated link: here real ones come on top."""
+        true_ns = self._drawn.streams[stream].true_ns[frames.frame_number]
+        due_ns = true_ns + frames.exposure_ns // 2 + _READOUT_NS
+        return dataclasses.replace(frames, due_ns=due_ns)
 
     def _depth_clock(self, true_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """What the one clock of the RealSense shows at times (N,) after the beginning."""

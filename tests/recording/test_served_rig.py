@@ -81,7 +81,7 @@ def served(sdks, tmp_path_factory):
     study = make_study(tmp_path_factory.mktemp("served"))
     rates_hz = {"color": 15, "depth": 15, "thermal": 12.5}
     sizes = {"color": (480, 360), "depth": (400, 300), "thermal": (240, 192)}
-    with FaultyRig(SEED, seconds=2.2, rates_hz=rates_hz, sizes=sizes) as rig:
+    with FaultyRig(SEED, seconds=2.6, rates_hz=rates_hz, sizes=sizes) as rig:
         return record_served(study, rig, "S01")
 
 
