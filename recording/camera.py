@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +18,7 @@ __all__ = [
     "ClockDomain",
     "Frame",
     "FrameFlag",
+    "LinkCounter",
     "LossCause",
     "LostFrame",
     "Rig",
@@ -146,11 +147,31 @@ class Camera(Protocol):
         ...
 
     def stop(self) -> None:
-        """Ends exposing; frames already exposed may still be read."""
+        """Ends exposing; frames already exposed may still be read.
+
+        The recorder then reads on until EOFError, or None where nothing came in time; a camera that
+        has none left raises EOFError.
+        """
         ...
 
     def close(self) -> None:
         """Gives the camera back."""
+        ...
+
+
+@runtime_checkable
+class LinkCounter(Protocol):
+    """What a camera on a network or bus may offer besides: the counts that its link keeps.
+
+    The recorder asks once for each connection, before `close`, on the thread that reads; what is
+    not 0 becomes the event `link_statistics`. A selftest asks after `stop` too.
+    """
+
+    def link_statistics(self) -> dict[str, int]:
+        """Counts since `start` by name: "missing_packets", "resent_packets".
+
+        Empty where nothing was started. Where the camera is gone it may raise, and nothing is told.
+        """
         ...
 
 

@@ -6,12 +6,13 @@ Every call to the camera is made on the thread that calls `Reader.run`.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DeviceError
 from mavfer.streams import STREAMS
-from recording.camera import LostFrame
+from recording.camera import LinkCounter, LostFrame
 from recording.stretches import Stretches
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Patience:
     """Silence after which it is closed and opened again; twice the time to a stall at least."""
     pauses_seconds: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 5.0)
     """Before each attempt to open it again; the last one stays."""
+    drain_seconds: float = 1.0
+    """How long the end of a take reads on, at most: what was exposed by then waits in buffers."""
     hang_seconds: float = 5.0
     """How long the end of a take waits for a camera whose driver does not answer."""
 
@@ -151,6 +154,8 @@ class Reader:
                 )
                 self._read_frames(stop)
                 self.camera.stop()
+                if stop.is_set():
+                    self._drain()
             except Exception as error:
                 if not self._is_paced or stop.is_set():
                     raise
@@ -161,20 +166,36 @@ class Reader:
         self.failure = self._lost
 
     def _read_frames(self, stop: threading.Event) -> None:
-        while not stop.is_set():
-            try:
-                frame = self.camera.read(READ_SECONDS)
-            except EOFError:
-                return
-            if frame is None:
-                self._require_alive()
-            elif isinstance(frame, LostFrame):
-                self._hear(frame.host_ns)
-                if not self._stretches.is_between:
-                    self._give(self._stretches.renumber(frame))
-            else:
-                self._require_shape(frame)
-                self._take(frame)
+        with suppress(EOFError):
+            while not stop.is_set():
+                if not self._read_next():
+                    self._require_alive()
+
+    def _read_next(self) -> bool:
+        """Passes on what the camera gives next; False where nothing came in time."""
+        frame = self.camera.read(READ_SECONDS)
+        if isinstance(frame, LostFrame):
+            self._hear(frame.host_ns)
+            if not self._stretches.is_between:
+                self._give(self._stretches.renumber(frame))
+        elif frame is not None:
+            self._require_shape(frame)
+            self._take(frame)
+        return frame is not None
+
+    def _drain(self) -> None:
+        """Passes on what a stopped camera had exposed; tells where that cannot be known."""
+        until = time.monotonic() + self._patience.drain_seconds
+        trouble = "still gave frames after its stop"
+        try:
+            while time.monotonic() < until:
+                if not self._read_next():
+                    return
+        except EOFError:
+            return
+        except Exception as error:  # the take is over, and what was read before is kept
+            trouble = str(error)
+        self._tell(self._now_ns(), "not_drained", trouble)
 
     def _take(self, frame: Frame) -> None:
         """Passes a frame on, and tells of the gap that it ends."""
@@ -244,9 +265,10 @@ class Reader:
 
     def _tell_of_link(self) -> None:
         """Tells what the camera counted on its link, where it does: gone once it is closed."""
-        ask = getattr(self.camera, "link_statistics", None)
+        if not isinstance(self.camera, LinkCounter):
+            return
         try:
-            numbers: dict[str, int] = {} if ask is None else ask()
+            numbers = self.camera.link_statistics()
         except Exception:  # of a camera that is gone they are no loss
             return
         for text in _joined([f"{name} {number}" for name, number in numbers.items() if number]):

@@ -139,7 +139,7 @@ class ThermalUvc:
         """The next frame, telemetry cut off; None when none came in time.
 
         Raises:
-            EOFError: A file has ended, or the camera was stopped.
+            EOFError: A file has ended, or the camera was stopped and all is read.
             DeviceError: The camera is gone, was not started, or no longer gives counts.
         """
         arrival = self._source.wait(timeout_seconds)
@@ -149,7 +149,7 @@ class ThermalUvc:
         return self._last
 
     def stop(self) -> None:
-        """Lets no more frames come."""
+        """Lets no more frames come; those that a driver holds may still be read."""
         self._source.stop()
 
     def close(self) -> None:

@@ -113,7 +113,7 @@ class Webcam:
         """The next frame as RGB, or word that it came but is no picture; None when none came.
 
         Raises:
-            EOFError: A file has ended, or the camera was stopped.
+            EOFError: A file has ended, or the camera was stopped and all is read.
             DeviceError: The camera is gone, was not started, or gives no color.
         """
         arrival = self._source.wait(timeout_seconds)
@@ -126,7 +126,7 @@ class Webcam:
         return self._frame(arrival, self._cv2.cvtColor(arrival.pixels, self._cv2.COLOR_BGR2RGB))
 
     def stop(self) -> None:
-        """Lets no more frames come."""
+        """Lets no more frames come; those that a driver holds may still be read."""
         self._source.stop()
 
     def close(self) -> None:

@@ -71,7 +71,8 @@ class StreamSource(Source):
     """Anything else: a URL, or a camera of a system without V4L2. Stamped on arrival.
 
     `wait` may take up to 5 s, as OpenCV offers no shorter limit for all of them; a source that is
-    silent for longer counts as gone.
+    silent for longer counts as gone. For the same reason nothing is read after `stop`: what was on
+    its way then is not known.
     """
 
     def __init__(self, place: str, wanted: Wanted) -> None:

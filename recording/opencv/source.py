@@ -96,20 +96,20 @@ class Source(ABC):
         self._is_started, self._is_stopped = True, False
 
     def stop(self) -> None:
-        """Lets no more frames come."""
+        """Lets no more frames come; those that a driver holds may still be read."""
         self._is_stopped = True
 
     def wait(self, timeout_seconds: float) -> Arrival | None:
         """The next frame; None when none came in time.
 
         Raises:
-            EOFError: A file has ended, or the source was stopped.
+            EOFError: A file has ended, or the source was stopped and what it held is read.
             DeviceError: The source is gone, or was never started.
         """
         if not self._is_started:
             raise DeviceError(f"{self.place}: is not started. Call open() and start()")
         if self._is_stopped:
-            raise EOFError
+            return self._held()
         first, self._first = self._first, None
         return first or self._next(timeout_seconds)
 
@@ -128,6 +128,10 @@ class Source(ABC):
     @abstractmethod
     def _next(self, timeout_seconds: float) -> Arrival | None:
         """What `wait` promises."""
+
+    def _held(self) -> Arrival:
+        """What came before the stop and was not read yet; EOFError where nothing did."""
+        raise EOFError
 
     def _first_picture(self) -> Arrival:
         """The first frame that is a picture: webcams often begin with a torn one."""

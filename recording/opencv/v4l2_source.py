@@ -42,6 +42,7 @@ class DeviceSource(Source):
         self._notes: BufferNotes | None = None
         self._domain: ClockDomain | None = None
         self._gives_jpegs = False
+        self._held_frames = 0
 
     @property
     def counts_losses(self) -> bool:
@@ -62,6 +63,11 @@ class DeviceSource(Source):
         for _ in range(_BUFFERS):
             if self._next(0) is None:
                 return
+
+    def stop(self) -> None:
+        """Lets no more frames come; those in the driver's buffers may still be read."""
+        super().stop()
+        self._held_frames = _BUFFERS
 
     def close(self) -> None:
         """Gives the device back."""
@@ -95,6 +101,15 @@ class DeviceSource(Source):
             return f"/dev/video{self.place}"
         is_path = self.place.startswith("/dev/")
         return os.path.realpath(self.place) if is_path else find_device(self.place).path
+
+    def _held(self) -> Arrival:
+        """What is in the driver's buffers, which it goes on to fill: so many and no more."""
+        arrival = self._next(0) if self._held_frames else None
+        if arrival is None:
+            self._held_frames = 0
+            raise EOFError
+        self._held_frames -= 1
+        return arrival
 
     def _next(self, timeout_seconds: float) -> Arrival | None:
         capture = self._capture

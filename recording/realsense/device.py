@@ -127,7 +127,8 @@ class RealSenseDevice:
         """The stream's next frame and its stamps; None where none came in time.
 
         Raises:
-            EOFError: The file has ended, or the stream was stopped and all of it is read.
+            EOFError: The file has ended, or the stream was stopped; a live one gives first what it
+                had exposed.
             DeviceError: The stream is not open, the device was unplugged or says nothing, or the
                 file ends before its recording did.
         """
@@ -135,6 +136,8 @@ class RealSenseDevice:
         if self._states[source] == "open":
             message = f"{self.source.name}: {source} is not started. Call start() before read()"
             raise DeviceError(message)
+        if connection.is_recording and self._states[source] == "ended":
+            raise EOFError  # what the SDK read ahead would leave a gap behind the frame that waited
         arrived = self._held.pop(source, None) or self._take(connection, source, timeout_seconds)
         if arrived is None or not (connection.is_recording and self.source.is_paced):
             return arrived

@@ -77,6 +77,7 @@ class CountingCamera:
         self.cut = set(cut)
         self.model, self.number, self.hurried = model, 0, hurried
         self.sticks_at, self.details = sticks_at, details
+        self.stopped_ns = None
         self.calls = []
 
     @property
@@ -100,7 +101,7 @@ class CountingCamera:
         self.calls.append("open")
 
     def start(self):
-        self.started_ns = time.monotonic_ns()
+        self.started_ns, self.stopped_ns = time.monotonic_ns(), None
         self.calls.append("start")
 
     def read(self, timeout_seconds):
@@ -112,8 +113,10 @@ class CountingCamera:
             self.number += 1
         if self.frames is not None and self.number >= self.frames:
             raise EOFError
+        since_start_ns = round(self.number * 1e9 / RATES_HZ[self.stream])
+        if not self.had_exposed(since_start_ns):
+            raise EOFError
         number, self.number = self.number, self.number + 1
-        since_start_ns = round(number * 1e9 / RATES_HZ[self.stream])
         host_ns = EPOCH_NS + since_start_ns
         if self.paced and not self.hurried:
             host_ns = self.started_ns + since_start_ns
@@ -133,7 +136,15 @@ class CountingCamera:
             details=details_of(number) if self.details else (),
         )
 
+    def had_exposed(self, since_start_ns):
+        """Whether a frame was exposed before the camera was stopped, if it was."""
+        if self.stopped_ns is None:
+            return True
+        in_real_time = self.paced and not self.hurried
+        return in_real_time and self.started_ns + since_start_ns <= self.stopped_ns
+
     def stop(self):
+        self.stopped_ns = time.monotonic_ns()
         self.calls.append("stop")
 
     def close(self):

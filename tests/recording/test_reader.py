@@ -11,7 +11,8 @@ import pytest
 from counting_rig import RATES_HZ, CountingCamera, CountingRig, counts_of, number_of
 
 from mavfer.study.session import Session
-from recording.camera import FrameFlag
+from mavfer.study.streams_file import DROP_CAUSES
+from recording.camera import FrameFlag, LostFrame
 from recording.reader import Patience
 from recording.recorder import record_take
 
@@ -222,3 +223,71 @@ def test_a_driver_that_never_answers_holds_up_neither_the_others_nor_the_end(stu
     assert take.report.streams["thermal"].frames == 5
     assert "camera_stalled" in dict(_events(session, "thermal"))
     _require_untouched(session, "color", "depth")
+
+
+class BufferingCamera(CountingCamera):
+    """Its driver holds `held` frames when it is stopped; then it ends, or does what `after` says.
+
+    Frame `told` of those in the buffers is known to be lost.
+    """
+
+    def __init__(self, stream, *, held, told=None, after=None):
+        super().__init__(stream, None, model="simulated", paced=True, shape=(48, 64), hurried=False)
+        self.held, self.told, self.after = held, told, after
+
+    def stop(self):
+        super().stop()
+        self.end = self.number + self.held
+
+    def read(self, timeout_seconds):
+        if self.stopped_ns is not None and self.number == self.end:
+            return self.after() if self.after else super().read(timeout_seconds)
+        if self.stopped_ns is not None and self.end - self.number == self.told:
+            self.number += 1
+            return LostFrame(self.number - 1, time.monotonic_ns())
+        return super().read(timeout_seconds)
+
+    def had_exposed(self, since_start_ns):
+        return self.stopped_ns is None or self.number < self.end
+
+
+@pytest.mark.parametrize("after", [None, lambda: None])
+def test_what_waits_in_a_driver_s_buffers_at_the_end_is_written(study, after):
+    camera = BufferingCamera("depth", held=6, told=2, after=after)
+    take, session = _record(study, camera, 0.5)
+    numbers = session.times("depth")["frame_number"].tolist()
+
+    assert numbers == [*range(camera.end - 2), camera.end - 1]
+    assert session.drops["frame_number"].tolist() == [camera.end - 2]
+    assert session.drops["cause"].tolist() == [DROP_CAUSES["link"]]
+    assert np.array_equal(
+        session.read("depth", len(numbers) - 1, len(numbers)), [counts_of("depth", camera.end - 1)]
+    )
+    assert take.failures == {}
+    _require_untouched(session, "color", "thermal")
+
+
+def _refuse():
+    message = "is not started"
+    raise OSError(message)
+
+
+def test_a_camera_that_cannot_be_read_after_its_stop_is_told_and_costs_nothing(study):
+    take, session = _record(study, BufferingCamera("depth", held=3, after=_refuse), 0.5)
+
+    assert _without_stalls(_events(session, "depth")) == [("not_drained", "is not started")]
+    assert take.failures == {}
+    assert take.report.verdict == "ok"
+    _require_untouched(session, "color", "thermal")
+
+
+def test_a_camera_that_does_not_heed_its_stop_holds_the_end_up_no_longer_than_told(study):
+    patience = replace(IMPATIENT, drain_seconds=0.2)
+    camera = BufferingCamera("depth", held=10**6)
+    take, session = _record(study, camera, 0.4, patience=patience)
+    told = _without_stalls(_events(session, "depth"))
+    since_stop = len(session.times("depth")) - (camera.end - camera.held)
+
+    assert told == [("not_drained", "still gave frames after its stop")]
+    assert 0 < since_stop < 1.2 * RATES_HZ["depth"]
+    assert take.failures == {}

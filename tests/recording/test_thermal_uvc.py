@@ -29,6 +29,7 @@ DEVICES = {
     "untold": PLAIN,
     "delayed": PLAIN,
     "frozen": {**PLAIN, "repeat": 2},
+    "stopped": PLAIN,
 }
 JOBS = {
     "plain": {"options": TLINEAR, "frames": 20},
@@ -43,6 +44,7 @@ JOBS = {
     "untold": {"frames": 1},
     "delayed": {"options": {**TLINEAR, "delay_seconds": 0.012}, "frames": 3},
     "frozen": {"options": TLINEAR, "frames": 8},
+    "stopped": {"options": TLINEAR, "frames": 6, "drains_after": 0.2},
 }
 
 
@@ -179,6 +181,15 @@ def test_what_a_busy_reader_misses_shows_in_the_numbers(bench):
 
     require_whole(seen)
     assert steps.max() >= 5
+
+
+def test_what_the_driver_holds_when_the_camera_is_stopped_is_still_read(bench):
+    seen = bench["stopped"]
+    last_of_all = list(seen.handed_out)[-1]
+
+    require_whole(seen)
+    assert 6 + 5 <= len(seen.numbers) <= 6 + 10
+    assert seen.numbers[-1] == last_of_all
 
 
 def test_frames_that_came_twice_without_telemetry_are_known_by_their_pixels(bench):

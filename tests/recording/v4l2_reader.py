@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -94,6 +95,12 @@ def read_frames(camera, job, log):
             log.frames.append(frame)
         if len(log.frames) == job.get("sleeps_at"):
             time.sleep(0.6)
+    if "drains_after" in job:
+        time.sleep(job["drains_after"])
+        camera.stop()
+        with suppress(EOFError):
+            while True:
+                log.frames.append(camera.read(0.1))
 
 
 def main_read(jobs, folder):

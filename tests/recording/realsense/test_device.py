@@ -71,6 +71,8 @@ def test_a_camera_can_be_opened_again(recording):
     assert color.read(1.0).frame_number == 0
     color.stop()
 
+    with pytest.raises(EOFError):
+        color.read(0.1)
     with pytest.raises(DeviceError, match="Close and open it to begin again"):
         color.start()
     color.close()
