@@ -18,7 +18,7 @@ from recording.cli_rig import rig as rig_verbs
 from recording.cli_sessions import archive, replay
 from recording.recorder import record_take, stopping_on_signals
 from recording.rig.description import Storage
-from recording.rigs import open_rig
+from recording.rigs import open_rig, switched_on
 
 if TYPE_CHECKING:
     from recording.audit_report import AuditReport
@@ -55,7 +55,7 @@ def register(group: click.Group) -> None:
     "--rig",
     "rig_name",
     required=True,
-    help="The cameras: a rig's file (.toml), realsense, simulated, or a session's folder.",
+    help="The cameras: a rig's file (.toml), realsense, simulated, served, or a session's folder.",
 )
 @click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
 @click.option(
@@ -109,7 +109,8 @@ def record(
         created_utc=utc_now(),
         **_asked(options),
     )
-    take = _record(opened, rig, subject, seconds, continues=continues)
+    with switched_on(rig):
+        take = _record(opened, rig, subject, seconds, continues=continues)
     _print_report(take.report)
     for stream, reason in take.failures.items():
         click.echo(f"{stream}: ended early: {reason}", err=True)

@@ -13,7 +13,7 @@ from mavfer.errors import AlreadyThere
 from recording.recorder import stopping_on_signals
 from recording.rig import probe_cameras, run_selftest
 from recording.rig.proposal import choose_cameras, propose_rig, write_rig
-from recording.rigs import open_rig
+from recording.rigs import open_rig, switched_on
 
 if TYPE_CHECKING:
     from recording.rig.findings import Finding
@@ -80,7 +80,7 @@ def selftest(
     failed.
     """
     opened = open_rig(rig_name, seconds=seconds)
-    with stopping_on_signals() as stop:
+    with switched_on(opened), stopping_on_signals() as stop:
         report = run_selftest(
             opened,
             seconds=seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
     from recording.camera import Rig
 
-__all__ = ["RIGS", "open_rig"]
+__all__ = ["RIGS", "open_rig", "switched_on"]
 
 RIGS: Final = {
     "simulated": "recording.simulated:SimulatedRig",
     "realsense": "recording.realsense:RealSenseRig",
+    "served": "recording.simulated.serving:ServedRig",
 }
 """Name to "module:class"; the module is imported when its rig is asked for."""
 
@@ -63,6 +65,11 @@ def open_rig(name: str, **options: Any) -> Rig:
         options = {"seed": 0, **options}
     rig: Rig = make(**{key: value for key, value in options.items() if key in wanted})
     return rig
+
+
+def switched_on(rig: Rig) -> AbstractContextManager[object]:
+    """The context in which a rig can be used: its own, where it has something to begin and end."""
+    return rig if isinstance(rig, AbstractContextManager) else nullcontext()
 
 
 def _require_options(name: str, options: Collection[str], wanted: Collection[str]) -> None:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from mavfer.errors import DeviceError
 from mavfer.vision.geometry import Calibration
 from recording.realsense import RealSenseCamera
 from recording.simulated.clocks import DeviceClock
 from recording.simulated.rig import SimulatedRig
-from recording.simulated.serving_frames import Beginning, ServedFrames, draw_frames
+from recording.simulated.serving_frames import Beginning, ServedFrames, draw_frames, require_room
 from recording.simulated.serving_gige import GigeServer
 from recording.simulated.serving_gige_camera import ADDRESS
 from recording.simulated.serving_realsense import ServedRealSense
@@ -48,9 +49,9 @@ _FIRST_BLOCK: Final = 1
 class ServedRig:
     """A simulated subject, recorded through librealsense and GigE Vision; a context.
 
-    The whole take is drawn, and the thermal camera switched on, before the constructor returns. The
-    take begins with the start of color or depth. One such rig can live on a machine, because the
-    thermal camera has a fixed address.
+    On entering, the whole take is drawn, twice as long as it lasts or more, and the thermal camera
+    switched on. The take begins with the start of color or depth. One such rig can live on a
+    machine, because the thermal camera has a fixed address.
 
     Args:
         seed: Of the rig and its subjects.
@@ -64,9 +65,7 @@ class ServedRig:
         created_utc: Date in the calibration document.
 
     Raises:
-        CommandError: An option that cannot be.
-        DeviceError: Aravis is not installed.
-        Busy: Another rig of this kind is served on this machine.
+        CommandError: An option that cannot be, or a take that is too long to be drawn beforehand.
     """
 
     server_kind: type[GigeServer] = GigeServer
@@ -90,13 +89,27 @@ class ServedRig:
             take=take, start_ns=0, sizes=sizes, rates_hz=rates_hz, drop_share=drop_share,
             depth_mm_per_count=_MM_PER_COUNT, created_utc=created_utc,
         )  # fmt: skip
+        require_room(self._simulated)
+        self.server = self.server_kind()
+        """The thermal camera's process."""
+        self.frames: dict[StreamName, ServedFrames] = {}
+        """What each camera is to send; known once the rig was entered."""
+        self.realsense: ServedRealSense
+        """The device of color and depth; likewise."""
+        self._drawn: Truth
+        self._beginning = Beginning(self.server.begin)
+        self._cameras: list[Camera] = []
+
+    def __enter__(self) -> Self:
+        """The rig with its take drawn and its thermal camera switched on.
+
+        Raises:
+            DeviceError: Aravis is not installed.
+            Busy: Another rig of this kind is served on this machine.
+        """
         drawn = draw_frames(self._simulated)
         self._drawn = self._simulated.truth()
         self.frames = self.plan(self._as_cameras_count(drawn))
-        """What each camera is to send."""
-        self.server = self.server_kind()
-        """The thermal camera's process."""
-        self._beginning = Beginning(self.server.begin)
         lenses = Calibration.from_document(self._simulated.calibration)
         self.realsense = ServedRealSense(
             {"color": self.frames["color"], "depth": self.frames["depth"]},
@@ -104,17 +117,13 @@ class ServedRig:
             depth_mm_per_count=_MM_PER_COUNT,
             beginning=self._beginning,
         )
-        """The device of color and depth."""
-        self._cameras: list[Camera] = [
+        self.server.switch_on()
+        self.server.play(self.frames["thermal"])
+        self._cameras = [
             RealSenseCamera(self.realsense, "color"),
             RealSenseCamera(self.realsense, "depth"),
             GigeThermalCamera(address=ADDRESS),
         ]
-        self.server.switch_on()
-        self.server.play(self.frames["thermal"])
-
-    def __enter__(self) -> Self:
-        """The rig."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -128,7 +137,13 @@ class ServedRig:
 
     @property
     def cameras(self) -> list[Camera]:
-        """Color, depth, thermal: the cameras of `recording` themselves."""
+        """Color, depth, thermal: the cameras of `recording` themselves.
+
+        Raises:
+            DeviceError: The rig was not entered.
+        """
+        if not self._cameras:
+            raise DeviceError("rig served: is not switched on. Use it as a context: with rig")
         return list(self._cameras)
 
     @property

@@ -6,9 +6,11 @@ import dataclasses
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+from mavfer.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
     from recording.camera import Camera, Frame
     from recording.simulated.rig import SimulatedRig
 
-__all__ = ["Beginning", "ServedFrames", "draw_frames"]
+__all__ = ["Beginning", "ServedFrames", "draw_frames", "require_room"]
+
+_MOST_BYTES: Final = 1 << 30
+"""Of a take that is drawn; twice as much is needed while it is."""
+_PIXEL_BYTES: Final = {"color": 3, "depth": 2, "thermal": 2}
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,25 @@ class Beginning:
     def wait(self, timeout_seconds: float) -> int | None:
         """The beginning; None where nobody begins in time."""
         return self._start_ns if self._has_begun.wait(timeout_seconds) else None
+
+
+def require_room(rig: SimulatedRig) -> None:
+    """Raises where a rig's take would fill the memory.
+
+    Raises:
+        CommandError: It would, with the length that would not.
+    """
+    infos = [camera.info for camera in rig.cameras]
+    bytes_per_second = sum(
+        info.width * info.height * _PIXEL_BYTES[info.stream] * info.rate_hz for info in infos
+    )
+    most_seconds = _MOST_BYTES / bytes_per_second
+    if rig.settings["seconds"] > most_seconds:
+        message = (
+            f"rig served: keeps its frames in memory, {most_seconds:.0f} seconds of these sizes "
+            f"and rates. Record a shorter take, or smaller frames"
+        )
+        raise CommandError(message)
 
 
 def draw_frames(rig: SimulatedRig) -> dict[StreamName, ServedFrames]:

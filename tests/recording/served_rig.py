@@ -37,9 +37,13 @@ class FaultyRig(ServedRig):
     server_kind = GigeServer
 
     def __init__(self, seed, *, missing_depth=(), lost_share=0.0, **options):
-        self.missing_depth = missing_depth
+        self.missing_depth, self.lost_share = missing_depth, lost_share
         super().__init__(seed, **options)
-        self.server.tell(lose=lost_share)
+
+    def __enter__(self):
+        super().__enter__()
+        self.server.tell(lose=self.lost_share)
+        return self
 
     @property
     def settings(self):

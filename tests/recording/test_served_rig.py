@@ -23,8 +23,9 @@ from served_rig import (
 )
 
 from mavfer.cli import run
-from mavfer.errors import Busy, DeviceError, MissingExtra
+from mavfer.errors import Busy, CommandError, DeviceError, MissingExtra
 from mavfer.files import read_json
+from mavfer.study.session import Session
 from mavfer.study.streams_file import DROP_CAUSES
 from mavfer.study.study import Study
 from mavfer.study.truth import read_truth
@@ -32,6 +33,7 @@ from mavfer.vision.geometry import Calibration
 from mavfer.vision.mean_face import STABLE_POINTS
 from recording.camera import FrameFlag
 from recording.gige import aravis
+from recording.rigs import open_rig
 
 SEED = 5
 STREAMS = ("color", "depth", "thermal")
@@ -109,21 +111,23 @@ def videos(tmp_path_factory):
     )
     faults = {
         "whole": {"telemetry": 1, "height": 122},
-        "unplugged": {"unplug_at": 12, "replug_ms": 300},
-        "stalled": {"stall_at": 12, "stall_ms": int(STALL_SECONDS * 1000)},
+        "unplugged": {"unplug_at": 3, "replug_ms": 300},
+        "stalled": {"stall_at": 3, "stall_ms": int(STALL_SECONDS * 1000)},
     }
     study = make_study(folder, *(f"S0{number}" for number in range(3)))
     devices, takes = [], []
     for number, fault in enumerate(faults.values()):
         color, thermal = (f"/dev/video{10 * number + last}" for last in (1, 2))
         devices.append(files.device("color", color))
-        devices.append(files.device("thermal", thermal, **fault))
+        arms = folder / f"armed{number}"
+        devices.append(files.device("thermal", thermal, armed_by=arms, **fault))
         radiometry = {} if "telemetry" in fault else {"radiometry": "lepton-tlinear-high"}
         takes.append(
             {
                 "study": str(study.root),
                 "subject": f"S0{number}",
                 "seconds": VIDEO_SECONDS,
+                "arms": str(arms),
                 "color": {"source": color},
                 "thermal": {"source": thermal, **radiometry},
             }
@@ -346,6 +350,34 @@ def test_an_unplugged_v4l2_camera_comes_back_in_the_same_take(videos):
     take.require_stretch("thermal", restart, len(flags))
     assert take.listed("thermal") == {}
     assert (np.diff(take.session.times("thermal")["frame_number"]) > 0).all()
+
+
+def test_the_served_rig_is_recorded_by_its_name(sdks, tmp_path):
+    study = make_study(tmp_path)
+    sizes = [f"--size={stream}=160x120" for stream in STREAMS]
+    words = ["record", str(study.root), "--subject=S01", "--rig=served", "--seconds=1", *sizes]
+    status = run([*words, "--rate=thermal=12.5"])
+    session = Session.open(study.session_folder("S01-001"))
+
+    assert status == 0
+    assert (session.state, session.document["kind"]) == ("finished", "simulated")
+    assert session.document["settings"]["rig"] == "served"
+    assert all(len(session.times(stream)) > 8 for stream in STREAMS)
+    assert session.truth_path.is_file()
+
+
+def test_a_served_rig_is_asked_for_what_it_can_and_switched_on_first():
+    with pytest.raises(
+        CommandError, match=r"in memory, 21 seconds of these sizes .*a shorter take"
+    ):
+        open_rig("served", seconds=22)
+    with pytest.raises(CommandError, match="rig served: has no option --pace"):
+        open_rig("served", seconds=1, pace="fast")
+    with pytest.raises(CommandError, match="lighting 'dim'"):
+        open_rig("served", seconds=1, lighting="dim")
+    rig = open_rig("served", seconds=1, take=2, subject_code="S01")
+    with pytest.raises(DeviceError, match=r"is not switched on\. Use it as a context"):
+        _ = rig.cameras
 
 
 def test_the_one_address_of_served_gige_cameras_is_not_shared():

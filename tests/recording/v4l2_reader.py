@@ -26,6 +26,7 @@ from recording.recorder import record_take
 from recording.thermal_uvc import ThermalUvc
 from recording.webcam import Webcam
 
+ARMED_AFTER_FRAMES = 5
 KINDS = {"thermal": ThermalUvc, "webcam": Webcam}
 
 
@@ -128,9 +129,16 @@ class Pair:
 
 
 def record(job):
-    """One take; what came of it."""
+    """One take; what came of it. Faults are let loose once thermal frames are written."""
+
+    def arm(progress):
+        if progress.frames["thermal"] >= ARMED_AFTER_FRAMES and "arms" in job:
+            Path(job["arms"]).touch()
+
     study = Study.open(Path(job["study"]), writable=True)
-    take = record_take(study, Pair(job), subject=job["subject"], seconds=job["seconds"])
+    take = record_take(
+        study, Pair(job), subject=job["subject"], seconds=job["seconds"], progress=arm
+    )
     return {"folder": str(take.folder), "failures": take.failures}
 
 

@@ -17,6 +17,7 @@
      stall_at, stall_ms   before this frame nothing comes for so long
      unplug_at     the device is gone before this frame, once
      replug_ms     ... and back after so long; 0 is never
+     armed_by      file: stall_at and unplug_at count from when it is there, not from the opening
      eio_at        from this frame on dequeuing fails with EIO
      damaged_at    this frame has the driver's flag for damage
      is_mute       1: the driver does not say which buffer holds which frame
@@ -51,7 +52,7 @@
 #define NS 1000000000ll
 
 typedef struct {
-    char path[64], card[32], format[8], jpegs[256], frames[256];
+    char path[64], card[32], format[8], jpegs[256], frames[256], armed_by[256];
     int width, height, rate, telemetry, repeat, shutter_at, shutter;
     int gap_at, gap, stall_at, stall_ms, unplug_at, replug_ms, eio_at;
     int damaged_at, torn_at, cut_at, is_mute, count;
@@ -59,6 +60,7 @@ typedef struct {
     struct v4l2_buffer done[MOST_BUFFERS];
     uint8_t *memory;
     int64_t start_ns, gone_ns;
+    int64_t armed_at;  /* number of the frame that faults are counted from, or -1 */
     int64_t next;   /* number of the frame that is handed out next */
     int is_gone, was_unplugged;
 } Device;
@@ -94,6 +96,7 @@ static void set(Device *d, const char *key, const char *value) {
     if (!strcmp(key, "card")) snprintf(d->card, sizeof d->card, "%s", value);
     if (!strcmp(key, "jpegs")) snprintf(d->jpegs, sizeof d->jpegs, "%s", value);
     if (!strcmp(key, "frames")) snprintf(d->frames, sizeof d->frames, "%s", value);
+    if (!strcmp(key, "armed_by")) snprintf(d->armed_by, sizeof d->armed_by, "%s", value);
     if (!strcmp(key, "format")) snprintf(d->format, sizeof d->format, "%s", value);
 }
 
@@ -111,6 +114,7 @@ static void read_settings(void) {
             char *value = strchr(pair, '=');
             if (value) { *value = 0; set(d, pair, value + 1); }
         }
+        d->armed_at = d->armed_by[0] ? -1 : 0;
     }
     free(copy);
 }
@@ -197,10 +201,17 @@ static uint32_t draw(const Device *d, uint8_t *bytes, uint32_t number) {
 
 /* ---- when a frame comes ---- */
 
+static int has_come(const Device *d, int fault_at, int64_t number) {
+    return fault_at >= 0 && d->armed_at >= 0 && number >= d->armed_at + fault_at;
+}
+
+static void arm(Device *d) {
+    if (d->armed_at < 0 && !access(d->armed_by, F_OK)) d->armed_at = d->next;
+}
+
 static int64_t due_ns(const Device *d, int64_t number) {
     int64_t due = d->start_ns + number * NS / d->rate;
-    if (d->stall_at >= 0 && number >= d->stall_at) due += d->stall_ms * 1000000ll;
-    return due;
+    return has_come(d, d->stall_at, number) ? due + d->stall_ms * 1000000ll : due;
 }
 
 /* Frames that found no empty buffer in time are lost, and counted, as in a driver. */
@@ -215,7 +226,8 @@ static void lose_late(Device *d) {
 }
 
 static int is_unplugged(Device *d) {
-    if (!d->is_gone && !d->was_unplugged && d->unplug_at >= 0 && d->next >= d->unplug_at) {
+    arm(d);
+    if (!d->is_gone && !d->was_unplugged && has_come(d, d->unplug_at, d->next)) {
         d->is_gone = d->was_unplugged = 1;
         d->gone_ns = now_ns();
     }
