@@ -13,6 +13,8 @@ TEST_PACKAGES := $(DEMO_PACKAGES) libusb-1.0-0 gir1.2-aravis-0.8 python3-gi gcc 
 
 DEMO_EXTRAS := all
 TEST_EXTRAS := all,dev
+# All but gige, which compiles against headers that few machines have; `make test-extras EXTRAS=gige`
+# tries it where they are.
 EXTRAS := record preprocess models annotate train fast plot demo
 
 OUT ?= demo-study

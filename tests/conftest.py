@@ -16,6 +16,12 @@ sys.path.insert(0, str(Path(__file__).parent / "shared"))
 HERE = Path(__file__).parent
 ALLOWED_SKIPS = HERE / "allowed_skips.txt"
 TOGETHER = {
+    "gige_address": (
+        "tests/recording/rig/test_probing.py",
+        "tests/recording/rig/test_selftest.py",
+        "tests/recording/test_served_rig.py",
+        "tests/recording/test_thermal_gige.py",
+    ),
     "journey": (
         "tests/test_examples.py",
         "tests/test_path_archive.py",
@@ -29,9 +35,15 @@ TOGETHER = {
         "tests/mavfer/test_cli.py",
     ),
 }
-"""Session fixtures that are costly to make, and the files that use one: they share a process."""
+"""Fixtures of the session that are costly to make, or that are there but once on a machine, and the
+files that use one: they share a process."""
 
-FIRST = ("journey", "tests/mavfer/test_demo.py", "tests/annotator_web/test_path_browser.py")
+FIRST = (
+    "journey",
+    "gige_address",
+    "tests/mavfer/test_demo.py",
+    "tests/annotator_web/test_path_browser.py",
+)
 """What takes longest is begun first, so that no process waits for it in the end."""
 
 # A shared machine is slow at times; laws of mathematics are tested, not its speed.
@@ -69,7 +81,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def group_of(nodeid):
-    """The costly fixture that the test's file uses, or the file itself."""
+    """The fixture of `TOGETHER` that the test's file uses, or the file itself."""
     path = nodeid.partition("::")[0]
     return next((name for name, files in TOGETHER.items() if path in files), path)
 

@@ -15,19 +15,28 @@ have() {
     esac
 }
 
-missing=""
-for package in "$@"; do
-    have "$package" 2> /dev/null || missing="$missing $package"
-done
+look() {
+    missing=""
+    for package in "$@"; do
+        have "$package" 2> /dev/null || missing="$missing $package"
+    done
+}
+
+get() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" > /dev/null
+}
+
+look "$@"
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    echo "installing system packages:$missing"
+    apt-get update -qq || true
+    # One that cannot be had keeps apt-get from installing the others.
+    # shellcheck disable=SC2086 (a list of names)
+    get $missing || for package in $missing; do get "$package" || true; done
+    look "$@"
+fi
 [ -n "$missing" ] || exit 0
 
-if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
-    echo "installing system packages:$missing"
-    apt-get update -qq
-    # shellcheck disable=SC2086 (a list of names)
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing > /dev/null
-else
-    echo "These system packages are missing:$missing"
-    echo "Install them, for example: sudo apt-get install$missing"
-    echo "Going on without them; what needs them will say so."
-fi
+echo "These system packages are missing:$missing"
+echo "Install them, for example: sudo apt-get install$missing"
+echo "Going on without them; what needs them will say so."

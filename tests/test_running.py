@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from runpy import run_path
 
@@ -84,7 +85,7 @@ def test_files_that_share_a_costly_fixture_share_a_process(tmp_path):
 
     run = run_by_house_rules(tmp_path, programs, *IN_TWO)
 
-    assert "18 passed" in run.stdout, run.stdout + run.stderr
+    assert f"{6 * len(programs)} passed" in run.stdout, run.stdout + run.stderr
     lines = set(told.read_text(encoding="utf-8").splitlines())
     processes = dict(line.split() for line in lines)
     assert len(lines) == len(programs)
@@ -102,3 +103,14 @@ def test_every_file_that_uses_a_costly_fixture_is_on_the_table(request, fixture)
     strangers = {path for path in using - set(TOGETHER[fixture]) if "annotator_web" not in path}
 
     assert strangers == set()
+
+
+def test_every_extra_can_be_tried_in_an_environment_of_its_own():
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    tried = run_path(str(HERE / "extras.py"))
+
+    sets_of_others = {"all", "bench", "dev"}
+    told = tried["UNLOCKS"].keys() | tried["COMPILED"].keys()
+    assert told - {"base"} == project["optional-dependencies"].keys() - sets_of_others
+    everything = project["optional-dependencies"]["all"][0]
+    assert {name for name in tried["COMPILED"] if name in everything} == set()

@@ -164,7 +164,7 @@ BAD_DATA = [
 BAD_COMMANDS = [
     ("record S --subject S01 --rig webcam --seconds 1", "unknown rig 'webcam'; known: simulated"),
     ("record S --subject S01 --rig realsense --seconds 1 --seed 2", "realsense: has no option --s"),
-    ("rig selftest webcam", "unknown rig 'webcam'; known: simulated, realsense, or a rig's file"),
+    ("rig selftest webcam", "unknown rig 'webcam'; known: simulated, realsense, served"),
     ("record S --subject S-1 --rig simulated --seconds 1", "'S-1': not a subject code"),
     ("record S --subject S01 --rig simulated --seconds inf", "inf seconds cannot be"),
     ("record S --subject S01 --rig simulated --seconds 1 --rate color=0", "must be above 0"),

@@ -1,4 +1,4 @@
-"""Makes `counting_rig` importable, and gives an empty study."""
+"""Makes `counting_rig` importable, and gives what tests of several modules need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mavfer.errors import MissingExtra
 from mavfer.study.study import Study
+from recording.gige.aravis import load_aravis
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -15,3 +17,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture
 def study(tmp_path):
     return Study.create(tmp_path / "study")
+
+
+@pytest.fixture(scope="session")
+def gige_address():
+    """For whoever serves a GigE camera; there is one address, so these tests share a process."""
+    try:
+        load_aravis()
+    except MissingExtra as error:
+        pytest.skip(f"Aravis is not installed: {error}")

@@ -80,7 +80,7 @@ def test_an_unknown_rig_is_refused_in_one_line(commands, study):
 
     assert isinstance(result.exception, CommandError)
     assert str(result.exception) == (
-        "unknown rig 'webcam'; known: simulated, realsense, or a rig's file (.toml)"
+        "unknown rig 'webcam'; known: simulated, realsense, served, or a rig's file (.toml)"
     )
     assert study.sessions() == []
 

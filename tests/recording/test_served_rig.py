@@ -23,7 +23,7 @@ from served_rig import (
 )
 
 from mavfer.cli import run
-from mavfer.errors import Busy, CommandError, DeviceError, MissingExtra
+from mavfer.errors import Busy, CommandError, DeviceError
 from mavfer.files import read_json
 from mavfer.study.session import Session
 from mavfer.study.streams_file import DROP_CAUSES
@@ -32,7 +32,6 @@ from mavfer.study.truth import read_truth
 from mavfer.vision.geometry import Calibration
 from mavfer.vision.mean_face import STABLE_POINTS
 from recording.camera import FrameFlag
-from recording.gige import aravis
 from recording.rigs import open_rig
 
 SEED = 5
@@ -67,14 +66,10 @@ def make_study(root, *subjects):
 
 
 @pytest.fixture(scope="module")
-def sdks():
+def sdks(gige_address):
     """Librealsense and Aravis, or a skip with the reason."""
     reason = "pyrealsense2 or libusb-1.0-0 is not installed"
     pytest.importorskip("pyrealsense2", reason=reason, exc_type=ImportError)
-    try:
-        aravis.load_aravis()
-    except MissingExtra as error:
-        pytest.skip(f"Aravis is not installed: {error}")
 
 
 @pytest.fixture(scope="module")

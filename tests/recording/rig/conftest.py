@@ -6,17 +6,10 @@ import pytest
 import realsense_file as made
 from gige_server import GigeServer
 
-from mavfer.errors import MissingExtra
-from recording.gige.aravis import load_aravis
-
 
 @pytest.fixture(scope="module")
-def gige_server():
+def gige_server(gige_address):
     """A GigE Vision camera on this machine; modules take turns."""
-    try:
-        load_aravis()
-    except MissingExtra as error:
-        pytest.skip(f"Aravis is not installed: {error}")
     with GigeServer() as running:
         yield running
 

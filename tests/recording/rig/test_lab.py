@@ -208,7 +208,7 @@ def test_a_rig_is_opened_by_name_or_by_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("webcam", {}, r"unknown rig 'webcam'; known: simulated, realsense, or a rig's file"),
+        ("webcam", {}, r"unknown rig 'webcam'; known: simulated, realsense, served, or a"),
         ("realsense", {"seed": 3}, r"rig realsense: has no option --seed\. Leave it out"),
         ("lab.toml", {"sizes": {}}, r"lab\.toml: has no option --size\. Set it in the file"),
         ("realsense", {"pace": "fast"}, "a live device has its own pace"),
