@@ -25,6 +25,7 @@ from mavfer.study.plain_copy import verify_plain_copy
 from mavfer.study.ratings import find_ratings, read_rating
 from mavfer.study.results import read_predictions
 from mavfer.study.session import Session
+from mavfer.study.session_files import compare_files
 from mavfer.study.shard_index import read_index
 from mavfer.study.shards import Shard
 from mavfer.study.splits import read_split, split_names
@@ -81,8 +82,13 @@ class CheckResult:
         return {"valid": self.is_good, "sessions": self.sessions, "findings": findings}
 
 
-def check_study(root: Path) -> CheckResult:
+def check_study(root: Path, *, with_hashes: bool = False) -> CheckResult:
     """Everything that is wrong in the study or release in the folder `root`.
+
+    Args:
+        root: The folder.
+        with_hashes: Also read what was recorded, and compare it with its hashes; of a release
+            everything is hashed in any case.
 
     Raises:
         NotFound: There is no study.
@@ -100,6 +106,7 @@ def check_study(root: Path) -> CheckResult:
         for name in sessions:
             for each in (_check_session, _check_shard, _check_media, _check_ratings):
                 findings += _collect(each, study, name)
+            findings += _collect(_check_files, study, name, with_hashes)
             advance(1)
     for after in (_check_orphans, _check_labels, _check_splits, _check_results):
         findings += _collect(after, study)
@@ -206,7 +213,8 @@ def _check_leftovers(study: Study) -> Iterator[Finding]:
 def _check_session(study: Study, name: str) -> Iterator[Finding]:
     session = Session.open(study.session_folder(name))
     if session.state == "recording":
-        yield _problem(f"{name}: was cut short, or is being recorded. Run mavfer audit")
+        where = f"mavfer audit {session.folder}"
+        yield _problem(f"{name}: was cut short, or is being recorded. Run {where}")
         return
     if session.subject not in study.participants()["subject"]:
         yield _problem(f"{name}: subject {session.subject} is not in participants.csv. Add the row")
@@ -228,6 +236,19 @@ def _check_session(study: Study, name: str) -> Iterator[Finding]:
             require_valid_hdf5(file, "truth", session.truth_path)
         if session.document["kind"] != "simulated":
             yield _problem(f"{session.truth_path}: only simulated sessions have a truth")
+
+
+def _check_files(study: Study, name: str, with_hashes: bool) -> Iterator[Finding]:
+    """What was recorded is there, and what it was when its take was finished."""
+    session = Session.open(study.session_folder(name))
+    if session.state == "recording":
+        return
+    for file, report in compare_files(session, is_quick=not with_hashes).items():
+        path = session.folder / file
+        if report.state == "missing":
+            yield _problem(f"{path}: recorded with the take, and missing. Restore it from a copy")
+        elif report.state == "changed":
+            yield _problem(f"{path}: changed since the take was recorded. Restore it from a copy")
 
 
 def _check_references(study: Study, session: Session) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mavfer.errors import Busy, InvalidFile, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = [
     "locked",
@@ -72,12 +72,19 @@ def locked(path: Path, doing: str) -> Iterator[None]:
         yield
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+def sha256_of(path: Path, advance: Callable[[int], None] | None = None) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Args:
+        path: The file.
+        advance: Called with the number of bytes after each block.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as handle:
         while block := handle.read(_READ_BYTES):
             digest.update(block)
+            if advance is not None:
+                advance(len(block))
     return digest.hexdigest()
 
 

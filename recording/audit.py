@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mavfer.errors import Busy, DataError
 from mavfer.files import locked
@@ -27,7 +27,7 @@ from recording.recovery import mend_files
 from recording.segments import join_segment, pending_segment, set_segment_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mavfer.streams import StreamName
@@ -35,13 +35,20 @@ if TYPE_CHECKING:
     from mavfer.study.streams_file import StreamsFile
     from recording.audit_report import StreamReport, Verdict
 
-__all__ = ["audit_session", "conclude_session", "inspect_session"]
+__all__ = ["add_hashes", "audit_session", "conclude_session", "inspect_session"]
+
+_HASHES_LEFT_OUT: Final[dict[str, Any]] = {}
+"""What session.json says of its files until an audit has hashed them; without the word, the session
+is older than hashes."""
 
 
-def audit_session(folder: Path, *, is_quick: bool = False) -> AuditReport:
+def audit_session(
+    folder: Path, *, is_quick: bool = False, advance: Callable[[int], None] | None = None
+) -> AuditReport:
     """Audits the session in `folder`, after mending it where its recorder was interrupted.
 
-    What an interrupted archiving left over is removed.
+    What an interrupted archiving left over is removed, and hashes that the recorder left out are
+    added to session.json.
 
     Auditing again gives the same verdict and changes nothing.
 
@@ -49,6 +56,7 @@ def audit_session(folder: Path, *, is_quick: bool = False) -> AuditReport:
         folder: The session's.
         is_quick: Compares the sizes of a finished session's files with those that were recorded,
             and leaves their hashes out.
+        advance: Called with numbers of bytes that were hashed, not always from the same thread.
 
     Raises:
         NotFound: There is no session.
@@ -58,21 +66,47 @@ def audit_session(folder: Path, *, is_quick: bool = False) -> AuditReport:
     session = Session.open(folder)
     if session.state != "recording":
         _tidy(session)
-        return inspect_session(folder, is_quick=is_quick)
+        if session.document.get("files") == _HASHES_LEFT_OUT and not is_quick:
+            return add_hashes(folder, advance)
+        return inspect_session(folder, is_quick=is_quick, advance=advance)
     with locked(folder / LOCK_NAME, f"session {folder.name} is being recorded"):
         session = Session.open(folder)
         if session.state != "recording":  # its recorder finished it a moment ago
-            return inspect_session(folder, is_quick=is_quick)
-        return _recover(session)
+            return inspect_session(folder, is_quick=is_quick, advance=advance)
+        return _recover(session, advance)
 
 
-def inspect_session(folder: Path, *, is_quick: bool = False) -> AuditReport:
+def inspect_session(
+    folder: Path, *, is_quick: bool = False, advance: Callable[[int], None] | None = None
+) -> AuditReport:
     """What is in the session in `folder`, as it is; changes nothing."""
     session = Session.open(folder)
     found = _inspect(session)
-    files = compare_files(session, is_quick=is_quick)
+    files = compare_files(session, is_quick=is_quick, advance=advance)
     problems = (*found.problems, *_changes(files))
     return replace(found, files=files, problems=problems, verdict=_verdict(session, problems))
+
+
+def add_hashes(folder: Path, advance: Callable[[int], None] | None = None) -> AuditReport:
+    """Audits a finished session whose files were not hashed yet, and hashes them.
+
+    A session that has hashes, or is damaged, is left as it is.
+
+    Args:
+        folder: The session's.
+        advance: As of `audit_session`; what it raises ends the hashing, and nothing was changed.
+
+    Raises:
+        Busy: The session is being archived, recorded or hashed at this moment.
+    """
+    with locked(folder / LOCK_NAME, f"session {folder.name} is being worked on"):
+        session = Session.open(folder)
+        report = inspect_session(folder, is_quick=True)
+        if session.document.get("files") != _HASHES_LEFT_OUT or not report.is_passed:
+            return report
+        files = describe_files(folder, advance)
+        write_session_document(folder, {**session.document, "files": files})
+        return replace(report, files=recorded_files(files))
 
 
 def _tidy(session: Session) -> None:
@@ -89,6 +123,9 @@ def conclude_session(
     session: Session,
     state: Literal["finished", "recovered", "damaged"],
     problems: Sequence[str] = (),
+    *,
+    with_hashes: bool = True,
+    advance: Callable[[int], None] | None = None,
 ) -> AuditReport:
     """Audits a take that is over, and says in session.json what was found and what its files are.
 
@@ -96,23 +133,24 @@ def conclude_session(
         session: The take; its document is what session.json will say beside that.
         state: How the take ended, if the audit finds nothing wrong.
         problems: What is known to be wrong already, and not to be found in the files.
+        with_hashes: Hash the files now; else `add_hashes` does, or the next audit.
+        advance: As of `audit_session`.
     """
     document = {**session.document, "state": state}
     found = _inspect(Session(session.folder, document))
-    files = describe_files(session.folder)
-    report = replace(
-        found,
-        problems=tuple(dict.fromkeys((*problems, *found.problems))),
-        files=recorded_files(files),
-    )
+    report = replace(found, problems=tuple(dict.fromkeys((*problems, *found.problems))))
     said = {
         **document,
         "state": "damaged" if report.verdict == "damaged" else state,
-        "files": files,
+        "files": _HASHES_LEFT_OUT,
         "audit": report.to_session_entry(),
     }
-    write_session_document(session.folder, said)
-    return report
+    write_session_document(session.folder, said)  # first, so that hashing may be interrupted
+    if not with_hashes:
+        return report
+    files = describe_files(session.folder, advance)
+    write_session_document(session.folder, {**said, "files": files})
+    return replace(report, files=recorded_files(files))
 
 
 def _inspect(session: Session) -> AuditReport:
@@ -156,13 +194,14 @@ def _inspect_streams(session: Session, file: StreamsFile, empty: AuditReport) ->
     )
 
 
-def _recover(session: Session) -> AuditReport:
+def _recover(session: Session, advance: Callable[[int], None] | None) -> AuditReport:
     """Mends the files of an interrupted take, and says so in session.json."""
     mended = _mend(session)
     state: Literal["recovered", "damaged"] = "damaged" if mended.is_damaged else "recovered"
     document = {**mended.document, "state": state, "audit": {"cut": mended.cut}}
     write_session_document(session.folder, document)
-    return conclude_session(Session(session.folder, document), state, mended.problems)
+    mended_session = Session(session.folder, document)
+    return conclude_session(mended_session, state, mended.problems, advance=advance)
 
 
 @dataclass(frozen=True)

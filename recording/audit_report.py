@@ -65,7 +65,7 @@ class StreamReport:
     """Frames that the camera said something of: shutter, incomplete, repeated, restarted; flags
     without a frame are left out."""
     rate_hz: float | None
-    """Mean rate between the first and the last frame; None for fewer than two frames."""
+    """Mean rate while the camera was there; None for fewer than two frames in a row."""
     longest_gap_ms: float | None
     """Longest time between two frames' arrivals."""
     gaps: tuple[GapReport, ...]

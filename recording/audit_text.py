@@ -24,6 +24,7 @@ _LISTED: Final = 3
 """Gaps and jumps that are listed of each stream; JSON has all."""
 _SECONDS_A_MINUTE: Final = 60
 _MB: Final = 1e6
+_LONG_MS: Final = 1000
 _FLAG_WORDS: Final = {
     "shutter": "with the shutter closed",
     "incomplete": "incomplete",
@@ -74,7 +75,10 @@ def _loss_words(stream: StreamReport) -> str:
     causes = ", ".join(f"{count:,} {cause}" for cause, count in stream.causes.items())
     lost = f"{stream.drops:,} lost ({causes})" if stream.drops else "none lost"
     gap_ms = stream.longest_gap_ms
-    return lost if gap_ms is None else f"{lost}, longest wait {gap_ms:.0f} ms"
+    if gap_ms is None:
+        return lost
+    is_long = gap_ms >= _LONG_MS
+    return f"{lost}, longest wait {f'{gap_ms / 1000:.1f} s' if is_long else f'{gap_ms:.0f} ms'}"
 
 
 def _clock_words(clock: ClockReport) -> Iterator[str]:
@@ -106,7 +110,7 @@ def _gap_words(gaps: Sequence[GapReport]) -> Iterator[str]:
 
 def _reason(gap: GapReport) -> str:
     if gap.is_restart:
-        return f"no camera, about {counted(gap.frames, 'frame')}"
+        return f"nothing came, about {counted(gap.frames, 'frame')}"
     return f"{counted(gap.frames, 'frame')} lost" if gap.frames else "frames came late, none lost"
 
 

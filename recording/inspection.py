@@ -41,6 +41,9 @@ __all__ = ["Span", "inspect_markers", "inspect_stream", "notices_of", "problems_
 _NANOSECONDS: Final = 1_000_000_000
 _NANOSECONDS_A_MILLISECOND: Final = 1_000_000
 _PATIENCE: Final = Patience()
+_LOST_SHARE: Final = 0.005
+_LOST_FRAMES: Final = 10
+"""So much is told to whoever goes on with the session; a selftest fails there too."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def inspect_stream(
         drops=len(listed),
         causes={name: int(count) for name, count in causes.items() if count},
         flags={name: int(count) for name, count in flags.items() if count},
-        rate_hz=_mean_rate_hz(host_ns),
+        rate_hz=_mean_rate_hz(times),
         longest_gap_ms=_longest_gap_ms(host_ns),
         gaps=tuple(_gaps(times, rate_hz, span)),
         clock=_clock(times),
@@ -145,6 +148,10 @@ def inspect_markers(markers: NDArray[Any], span: Span) -> MarkersReport:
 def notices_of(streams: Mapping[StreamName, StreamReport], markers: MarkersReport) -> Iterator[str]:
     """What is no damage and still should be known before the session is used."""
     for name, stream in streams.items():
+        lost = stream.drops - stream.causes.get("disk", 0)  # of that an interruption tells
+        part = lost / max(1, stream.frames + stream.drops)
+        if part > _LOST_SHARE and lost >= _LOST_FRAMES:
+            yield f"{name}: {part:.1%} of its frames are lost. See why: mavfer rig selftest RIG"
         clock = stream.clock
         if clock is not None and clock.fit is None:
             yield f"{name}: no clock fit, so preprocessing will refuse the session: {clock.problem}"
@@ -191,10 +198,13 @@ def _gaps(times: NDArray[Any], rate_hz: float, span: Span) -> Iterator[GapReport
         )
 
 
-def _mean_rate_hz(host_ns: NDArray[np.int64]) -> float | None:
-    if len(host_ns) < 2 or host_ns[-1] <= host_ns[0]:  # noqa: PLR2004 (a rate needs two frames)
+def _mean_rate_hz(times: NDArray[Any]) -> float | None:
+    """The rate while the camera was there; times without one do not count."""
+    is_going_on = (times["flags"][1:] & FrameFlag.RESTARTED) == 0
+    waits_ns = np.diff(times["host_ns"])[is_going_on]
+    if not len(waits_ns) or waits_ns.sum() <= 0:
         return None
-    return round((len(host_ns) - 1) * _NANOSECONDS / int(host_ns[-1] - host_ns[0]), 3)
+    return round(len(waits_ns) * _NANOSECONDS / int(waits_ns.sum()), 3)
 
 
 def _longest_gap_ms(host_ns: NDArray[np.int64]) -> float | None:

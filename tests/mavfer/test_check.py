@@ -118,6 +118,10 @@ def truth_torn(study):
     (study.session_folder(SIM) / "truth.h5").write_bytes(b"torn")
 
 
+def recording_gone(study):
+    (study.session_folder(SIM) / "truth.h5").unlink()
+
+
 def take_cut_short(study):
     change_session(study, SIM, state="recording")
 
@@ -239,6 +243,7 @@ BREAKS = [
     (depth_shorter, r"streams\.h5: depth: 3 frames, \d+ stamps"),
     (truth_of_a_video, r"S01-001/truth\.h5: only simulated sessions have a truth"),
     (truth_torn, r"P1-001/truth\.h5: cannot be opened as HDF5; it is torn or cut off"),
+    (recording_gone, r"P1-001/truth\.h5: recorded with the take, and missing\. Restore it from"),
     (take_cut_short, r"P1-001: was cut short, or is being recorded\. Run mavfer audit"),
     (session_document_gone, r"P1-001: no session here \(session\.json is missing\)"),
     (session_renamed, r"session\.json: says session S01-001, its folder says S01-002"),
@@ -286,6 +291,19 @@ def test_what_is_broken_is_found_and_named(broken, shard_factory, break_it, text
     assert [problem for problem in found if re.search(text, problem)], found
     assert len(set(found)) == len(found)
     assert all("\n" not in problem for problem in found)
+
+
+def test_one_changed_byte_of_a_recording_is_found_where_hashes_are_compared(broken):
+    path = broken.session_folder(SIM) / "color.mkv"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    found = [f for f in check_study(broken.root, with_hashes=True).findings if "color" in f.text]
+
+    assert check_study(broken.root).is_good
+    assert [str(f) for f in found] == [
+        f"problem: {path}: changed since the take was recorded. Restore it from a copy"
+    ]
 
 
 def test_one_torn_file_does_not_hide_the_next(broken, shard_factory):

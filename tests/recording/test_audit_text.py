@@ -84,7 +84,7 @@ def test_the_first_gaps_and_jumps_are_listed_and_the_rest_is_counted():
     assert [line.strip() for line in lines] == [
         *["clock was set before frame 4,000: +50.0 ms"] * 3,
         "1 more; --json has them all",
-        "gap of 2.04 s at 1:01.5 (frame 0): no camera, about 59 frames",
+        "gap of 2.04 s at 1:01.5 (frame 0): nothing came, about 59 frames",
         "gap of 0.80 s at 1:30.0 (frame 900): frames came late, none lost",
         "gap of 2.04 s at 1:03.5 (frame 2): 59 frames lost",
         "2 more; --json has them all",

@@ -9,6 +9,7 @@ import pytest
 from mavfer.study.session import Session
 from mavfer.study.session_files import (
     FileReport,
+    bytes_to_hash,
     compare_files,
     describe_files,
     recorded_files,
@@ -62,3 +63,26 @@ def test_another_size_and_a_missing_file_are_told_without_hashes(session, is_qui
 
 def test_a_session_without_hashes_has_nothing_to_compare(session):
     assert compare_files(Session(session.folder, {})) == {}
+
+
+def test_hashing_tells_how_far_it_is(session):
+    told = []
+    compare_files(session, advance=told.append)
+
+    assert sum(told) == bytes_to_hash(session.folder) == sum(map(len, CONTENT.values()))
+
+
+def test_what_progress_raises_ends_the_hashing_of_all_files(tmp_path):
+    for name in ("color.mkv", "streams.h5"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(64 << 20)
+    told = []
+
+    def interrupt(count):
+        told.append(count)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        describe_files(tmp_path, interrupt)
+
+    assert sum(told) <= 2 << 20  # a block of each file at most
