@@ -7,7 +7,9 @@ messages to stderr. Exit code 0 is done, 1 your data, 2 your command.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -55,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     except (MavferError, OSError) as error:
         if with_traceback:
             traceback.print_exc()
-        click.echo(f"mavfer: {_in_one_line(error)}", err=True)
+        click.echo(_filled(f"mavfer: {_in_one_line(error)}"), err=True)
         return error.exit_code if isinstance(error, MavferError) else _DATA_AT_FAULT
     return code or 0
 
@@ -67,6 +69,14 @@ def _in_one_line(error: MavferError | OSError) -> str:
     else:
         reason = str(error)
     return " ".join(reason.split())
+
+
+def _filled(line: str) -> str:
+    """The line as it is; broken between words where a terminal would break it within."""
+    if not sys.stderr.isatty():
+        return line
+    columns = shutil.get_terminal_size().columns
+    return textwrap.fill(line, columns, break_long_words=False, break_on_hyphens=False)
 
 
 class _Verbs(click.Group):
@@ -144,17 +154,21 @@ def info(study: Path, as_json: bool, contact_sheet: Path | None) -> None:
 
 @verbs.command()
 @_study
+@click.option(
+    "--hashes", is_flag=True, help="Also read all recordings, and compare them with their SHA-256."
+)
 @_json
-def check(study: Path, as_json: bool) -> None:
+def check(study: Path, hashes: bool, as_json: bool) -> None:
     """Validate the files of a study.
 
-    Every file is held against its schema; counts, hashes and references are cross-checked.
+    Every file is held against its schema; counts, sizes, references and the hashes of small files
+    are cross-checked.
 
-    Example: mavfer check my-study
+    Example: mavfer check my-study --hashes
     """
     from mavfer.check import check_study
 
-    result = check_study(study)
+    result = check_study(study, with_hashes=hashes)
     for finding in result.findings:
         click.echo(str(finding))
     _print_result(result.to_document(), as_json, result.verdict)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from tqdm import tqdm
 
 from mavfer.errors import CommandError
+from mavfer.study.session_files import bytes_to_hash
 from mavfer.study.study import Study, utc_now
-from recording.audit import audit_session
+from recording.audit import add_hashes, audit_session
 from recording.audit_text import report_lines
+from recording.cli_progress import TakeDisplay, hashing_bar
 from recording.cli_rig import rig as rig_verbs
-from recording.cli_sessions import archive, replay
+from recording.cli_sessions import archive, mark, replay
 from recording.recorder import record_take, stopping_on_signals
 from recording.rig.description import Storage
 from recording.rigs import open_rig, switched_on
@@ -23,12 +23,12 @@ from recording.rigs import open_rig, switched_on
 if TYPE_CHECKING:
     from recording.audit_report import AuditReport
     from recording.camera import Rig
-    from recording.recorder import Take, TakeProgress
+    from recording.recorder import Take
 
 __all__ = ["register"]
 
 _LARGEST_SEED: Final = 2**32 - 1
-_SECONDS_A_MINUTE: Final = 60
+_HINT: Final = "Ctrl-C ends the take and keeps it"
 
 
 def register(group: click.Group) -> None:
@@ -36,6 +36,7 @@ def register(group: click.Group) -> None:
     group.add_command(record)
     group.add_command(audit)
     group.add_command(archive)
+    group.add_command(mark)
     group.add_command(replay)
     group.add_command(rig_verbs)
 
@@ -111,12 +112,13 @@ def record(
     )
     with switched_on(rig):
         take = _record(opened, rig, subject, seconds, continues=continues)
-    _print_report(take.report)
+    report = _hash(take)
+    _print_report(report)
     for stream, reason in take.failures.items():
         click.echo(f"{stream}: ended early: {reason}", err=True)
     if as_json:
-        click.echo(json.dumps({**take.report.to_document(), "failures": take.failures}))
-    _exit_for(take.report)
+        click.echo(json.dumps({**report.to_document(), "failures": take.failures}))
+    _exit_for(report)
 
 
 @click.command(epilog="Example: mavfer audit my-study/sessions/S01-001")
@@ -131,7 +133,9 @@ def audit(session: Path, *, quick: bool, as_json: bool) -> None:
     SESSION is the session's folder. Exit status 1 only where it is damaged: something is missing,
     torn, or no longer what was recorded.
     """
-    report = audit_session(session, is_quick=quick)
+    size = 0 if quick or not session.is_dir() else bytes_to_hash(session)
+    with hashing_bar(session.name, size) as advance:
+        report = audit_session(session, is_quick=quick, advance=advance)
     _print_report(report)
     if as_json:
         click.echo(json.dumps(report.to_document()))
@@ -147,55 +151,48 @@ def _asked(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: str | None) -> Take:
-    """Records under a bar that shows how far the color camera is."""
-    told: dict[str, str] = {}
-    color = next(camera for camera in rig.cameras if camera.info.stream == "color")
-    with tqdm(unit="frame", disable=None) as bar:
-
-        def show(progress: TakeProgress) -> None:
-            rate_hz = color.info.rate_hz  # known only now, of a camera that chooses it itself
-            left_seconds = seconds - progress.frames["color"] / rate_hz
-            _tell_of_troubles(_troubles(progress, left_seconds), told)
-            lost, room = (
-                sum(progress.drops.values()),
-                f"{progress.room_seconds / _SECONDS_A_MINUTE:.0f} min",
-            )
-            bar.total = round(seconds * rate_hz)
-            bar.set_postfix(lost=lost, room=room, refresh=False)
-            bar.update(progress.frames["color"] - bar.n)
-
-        storage: Storage = getattr(rig, "storage", Storage())
-        with stopping_on_signals() as stop:
-            return record_take(
-                study,
-                rig,
-                subject=subject,
-                continues=continues,
-                seconds=None if "seconds" in rig.settings else seconds,  # those end by themselves
-                queue_frames=storage.queue_frames,
-                reserve_bytes=storage.reserve_bytes,
-                stop=stop,
-                progress=show,
-            )
+    """Records under a display of what is going on; the hashes come after."""
+    ends_itself = "seconds" in rig.settings
+    marks = f"a stimulus is marked by: mavfer mark {study.root} LABEL"
+    hint = f"{_HINT}; {marks}" if rig.is_paced else _HINT
+    if continues:
+        hint = f"a further segment of {continues}; {hint}"
+    storage: Storage = getattr(rig, "storage", Storage())
+    click.echo(f"rig {rig.name}: opening the cameras", err=True)
+    with (
+        stopping_on_signals() as stop,
+        TakeDisplay(rig, seconds, stop, hint, ends_itself=ends_itself) as display,
+    ):
+        return record_take(
+            study,
+            rig,
+            subject=subject,
+            continues=continues,
+            seconds=None if ends_itself else seconds,
+            queue_frames=storage.queue_frames,
+            reserve_bytes=storage.reserve_bytes,
+            stop=stop,
+            progress=display.show,
+            with_hashes=False,
+        )
 
 
-def _troubles(progress: TakeProgress, left_seconds: float) -> dict[str, str]:
-    """What is wrong at this moment: streams without frames, and a disk that will not hold out."""
-    troubles = {str(stream): text for stream, text in progress.troubles.items()}
-    if progress.room_seconds < left_seconds:
-        minutes = progress.room_seconds / _SECONDS_A_MINUTE
-        troubles["disk"] = f"room for {minutes:.0f} minutes; the take is ended when it is used up"
-    return troubles
+def _hash(take: Take) -> AuditReport:
+    """The report of a take with the hashes of its files; without them where Ctrl-C left them out.
 
-
-def _tell_of_troubles(troubles: dict[str, str], told: dict[str, str]) -> None:
-    """Prints what is new on stderr, above the bar."""
-    for name in [*troubles, *(name for name in told if name not in troubles)]:
-        text = troubles.get(name, "all right again")
-        if told.get(name) != text:
-            tqdm.write(f"{name}: {text}", file=sys.stderr)
-    told.clear()
-    told.update(troubles)
+    The take is whole by then.
+    """
+    if not take.report.is_passed:
+        return take.report
+    try:
+        with hashing_bar(take.session, bytes_to_hash(take.folder)) as advance:
+            return add_hashes(take.folder, advance)
+    except KeyboardInterrupt:
+        click.echo(
+            f"{take.session}: whole, its files are not hashed. Later: mavfer audit {take.folder}",
+            err=True,
+        )
+        return take.report
 
 
 def _print_report(report: AuditReport) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mavfer.errors import AlreadyThere
+from recording.cli_progress import TakeDisplay
 from recording.recorder import stopping_on_signals
 from recording.rig import probe_cameras, run_selftest
 from recording.rig.proposal import choose_cameras, propose_rig, write_rig
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["rig"]
 
+_HINT: Final = "nothing is kept; Ctrl-C ends it early"
 _COLUMNS: Final = 100
+"""The most that lines are filled to."""
 _INDENT: Final = " " * 6
 _MARKS: Final = {"pass": "pass", "look": "LOOK", "fail": "FAIL"}
 
@@ -48,11 +53,14 @@ def probe(target: Path | None, *, as_json: bool) -> None:
     """
     if target is not None and target.exists():
         raise AlreadyThere(f"{target}: exists already. Choose another name, or move it away")
+    click.echo("asking the drivers for cameras, up to 15 s", err=True)
     reports = probe_cameras()
     _print_cameras(reports)
     if target is not None:
         write_rig(target, propose_rig(reports, target.stem))
         click.echo(f"{target}: written. Read it, then run: mavfer rig selftest {target}", err=True)
+    elif choose_cameras(reports):
+        click.echo("to write a first rig's file: mavfer rig probe --write lab.toml", err=True)
     if as_json:
         click.echo(json.dumps(_probe_document(reports, target)))
 
@@ -80,7 +88,12 @@ def selftest(
     failed.
     """
     opened = open_rig(rig_name, seconds=seconds)
-    with switched_on(opened), stopping_on_signals() as stop:
+    click.echo(f"rig {opened.name}: opening the cameras", err=True)
+    with (
+        switched_on(opened),
+        stopping_on_signals() as stop,
+        TakeDisplay(opened, seconds, stop, _HINT, ends_itself=False) as display,
+    ):
         report = run_selftest(
             opened,
             seconds=seconds,
@@ -88,6 +101,7 @@ def selftest(
             folder=folder,
             stop=stop,
             tell=lambda text: click.echo(text, err=True),
+            progress=display.show,
         )
     _print_report(report)
     if as_json:
@@ -107,8 +121,11 @@ def _print_cameras(reports: list[DriverReport]) -> None:
             serial = f", serial {camera.serial}" if camera.serial else ""
             problem = f" ({camera.problem})" if camera.problem else ""
             click.echo(f"{camera.driver}: {camera.name}{serial}, {camera.place}: {gives}{problem}")
-    for stream, camera in choose_cameras(reports).items():
+    chosen = choose_cameras(reports)
+    for stream, camera in chosen.items():
         click.echo(f"{stream}: from {camera.name}")
+    if not chosen:
+        click.echo("plug cameras in and ask again, or record with --rig simulated", err=True)
 
 
 def _probe_document(reports: list[DriverReport], target: Path | None) -> dict[str, Any]:
@@ -126,17 +143,27 @@ def _print_report(report: SelftestReport) -> None:
     for finding in report.findings:
         click.echo(_line(finding, wheres))
         if finding.advice:
-            advice = textwrap.fill(finding.advice, _COLUMNS - len(_INDENT))
-            click.echo(textwrap.indent(advice, _INDENT))
+            click.echo(_filled(finding.advice, _INDENT, _INDENT))
     counts = {
         result: sum(finding.result == result for finding in report.findings) for result in _MARKS
     }
     told = ", ".join(f"{count} {result}" for result, count in counts.items())
     click.echo(f"{report.rig}: {report.result} after {report.seconds:.0f} s: {told}")
     for sentence in report.unproven:
-        click.echo(sentence)
+        click.echo(_filled(sentence, "", ""))
 
 
 def _line(finding: Finding, wheres: int) -> str:
     check, where = finding.check.ljust(11), finding.where.ljust(wheres)
-    return f"{_MARKS[finding.result]}  {check}  {where}  {finding.found}"
+    head = f"{_MARKS[finding.result]}  {check}  {where}  "
+    return (
+        _filled(finding.found, head, " " * len(head))
+        if sys.stdout.isatty()
+        else (f"{head}{finding.found}")
+    )
+
+
+def _filled(text: str, first: str, further: str) -> str:
+    """Lines as wide as the terminal, and no wider than is read well."""
+    columns = min(_COLUMNS, shutil.get_terminal_size((_COLUMNS, 0)).columns)
+    return textwrap.fill(text, columns, initial_indent=first, subsequent_indent=further)

@@ -1,8 +1,9 @@
-"""The verbs `mavfer archive` and `mavfer replay`: what is done with recorded sessions."""
+"""The verbs `mavfer archive`, `mark` and `replay`: what is done with sessions beside recording."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from mavfer.progress import progress
 from mavfer.study.session import Session
 from mavfer.study.study import Study
 from recording.archive import archive_session, restore_session
+from recording.markers import mark_stimulus, process_began_ns
 from recording.recorder import record_take, stopping_on_signals
 from recording.replay import ReplayRig, play, report_replay
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from recording.recorder import Take, TakeProgress
     from recording.replay import Pace, StreamReplay
 
-__all__ = ["archive", "replay"]
+__all__ = ["archive", "mark", "replay"]
 
 _MB: Final = 1e6
 _PASSES: Final = 2
@@ -56,6 +58,24 @@ def archive(paths: tuple[Path, ...], *, restore: bool, as_json: bool) -> None:
         click.echo(json.dumps(document))
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@click.command(epilog='Example: mavfer mark my-study "video 1"')
+@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("label")
+@click.option("--session", metavar="ID", help="Which, where several takes are recorded at once.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def mark(study: Path, label: str, *, session: str | None, as_json: bool) -> None:
+    """Mark this moment in the take that is being recorded into STUDY.
+
+    LABEL says what begins, ends or happens; the time is that at which the command was started, to a
+    hundredth of a second. Programs in Python call recording.markers.mark_stimulus.
+    """
+    done = mark_stimulus(study, label, host_ns=process_began_ns(), session=session)
+    if as_json:
+        click.echo(json.dumps(asdict(done)))
+    else:
+        click.echo(f"{done.session}: {done.label} at {done.seconds:.3f} s")
 
 
 @click.command(epilog="Example: mavfer replay my-study/sessions/S01-001 --into trials --pace fast")
@@ -140,6 +160,7 @@ def _print_replay(
             late = f", {stream.late_ms_median:.1f} ms late (median), {stream.late_ms_most:.1f} most"
         click.echo(f"  {name}: {stream.frames} frames, {stream.lost} told lost{rate}{late}")
     if take is not None:
+        click.echo(f"recorded as {take.folder}")
         click.echo(f"{take.session}: {take.report.verdict}")
         for problem in take.report.problems:
             click.echo(f"  {problem}")

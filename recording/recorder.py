@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DataError, DeviceError, require
@@ -17,6 +18,7 @@ from mavfer.study.truth import write_truth
 from recording.audit import conclude_session
 from recording.forecast import RoomLeft, forecast_take, require_room
 from recording.lane import Lane
+from recording.markers import receiving_marks
 from recording.reader import Patience
 from recording.segments import join_segment, next_segment
 from recording.take import color_codec, new_session
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from mavfer.study.study import Study
     from recording.audit_report import AuditReport
     from recording.camera import CameraInfo, Rig
+    from recording.markers import MarkBook
     from recording.take import TakePlace
 
 __all__ = [
@@ -69,6 +72,9 @@ class TakeProgress:
     """Streams that get no frames at this moment, and why."""
     room_seconds: float
     """How long the take may go on before the disk is full; by its own pace after ten seconds."""
+    session: str = ""
+    marks: int = 0
+    """Marks of stimuli that other programs sent."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,7 @@ def record_take(
     patience: Patience = PATIENCE,
     stop: threading.Event | None = None,
     progress: Callable[[TakeProgress], None] | None = None,
+    with_hashes: bool = True,
 ) -> Take:
     """Records until the cameras end, `seconds` are over or `stop` is set, then audits the take.
 
@@ -114,6 +121,8 @@ def record_take(
         patience: How long a camera may be silent.
         stop: Ends the take cleanly when it is set.
         progress: Called while the take goes on.
+        with_hashes: Hash the files when the take is over; else that is left to
+            `recording.audit.add_hashes`, or to the next audit of the session.
 
     Raises:
         NotFound: A real subject has no consent record.
@@ -146,11 +155,13 @@ def record_take(
         writer.event(time.monotonic_ns(), "started")
         _start(lanes, writer, place)
         room = RoomLeft(forecast, place.files, reserve_bytes)
-        _run(lanes, room, seconds, stop or threading.Event(), progress)
+        with receiving_marks(place.folder, writer, is_open=rig.is_paced) as marks:
+            look = partial(_progress, lanes, room, marks)
+            _run(lanes, look, seconds, stop or threading.Event(), progress)
         _require_written(lanes, place.folder)
         _close(writer, place.folder)
-        ended = _progress(lanes, room)  # before the folder of a segment is gone
-        report = _finish(rig, place, lanes)
+        ended = look()  # before the folder of a segment is gone
+        report = _finish(rig, place, lanes, with_hashes=with_hashes)
         _tell_of_full_disk(lanes, place.folder)
         _require_color_frames(lanes, place.folder)
     folder = place.folder
@@ -201,7 +212,7 @@ def _start(lanes: Sequence[Lane], writer: TakeWriter, place: TakePlace) -> None:
 
 def _run(
     lanes: Sequence[Lane],
-    room: RoomLeft,
+    look: Callable[[], TakeProgress],
     seconds: float | None,
     stop: threading.Event,
     progress: Callable[[TakeProgress], None] | None,
@@ -216,7 +227,7 @@ def _run(
         for lane in lanes:
             lane.watch()
         if progress is not None:
-            progress(_progress(lanes, room))
+            progress(look())
         time.sleep(_LOOK_SECONDS)
     for lane in lanes:
         lane.join()
@@ -244,13 +255,15 @@ def _known_seconds(rig: Rig, seconds: float | None) -> float | None:
     return asked if seconds is None and isinstance(asked, int | float) else seconds
 
 
-def _progress(lanes: Sequence[Lane], room: RoomLeft) -> TakeProgress:
+def _progress(lanes: Sequence[Lane], room: RoomLeft, marks: MarkBook) -> TakeProgress:
     return TakeProgress(
         frames={lane.stream: lane.frames for lane in lanes},
         drops={lane.stream: lane.drops for lane in lanes},
         most_queued={lane.stream: lane.most_queued for lane in lanes},
         troubles={lane.stream: lane.trouble for lane in lanes if lane.trouble},
         room_seconds=room.seconds(),
+        session=marks.session,
+        marks=marks.count,
     )
 
 
@@ -318,7 +331,7 @@ def _write_truth_of(rig: Rig, folder: Path) -> None:
         )
 
 
-def _finish(rig: Rig, place: TakePlace, lanes: Sequence[Lane]) -> AuditReport:
+def _finish(rig: Rig, place: TakePlace, lanes: Sequence[Lane], *, with_hashes: bool) -> AuditReport:
     """Makes the session whole, audits it, and says so in session.json."""
     if place.is_segment:
         _require_color_frames(lanes, place.folder)
@@ -326,4 +339,5 @@ def _finish(rig: Rig, place: TakePlace, lanes: Sequence[Lane]) -> AuditReport:
         join_segment(session, Session(place.files, session.document))
     else:
         _write_truth_of(rig, place.folder)
-    return conclude_session(Session(place.folder, place.document), place.state)
+    session = Session(place.folder, place.document)
+    return conclude_session(session, place.state, with_hashes=with_hashes)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mavfer.streams import StreamName
     from recording.camera import Rig
+    from recording.recorder import TakeProgress
     from recording.rig.findings import Finding
     from recording.rig.flash import Change
     from recording.rig.phases import ExposureTimes
@@ -93,6 +94,7 @@ def run_selftest(
     folder: Path | None = None,
     stop: threading.Event | None = None,
     tell: Callable[[str], None] | None = None,
+    progress: Callable[[TakeProgress], None] | None = None,
 ) -> SelftestReport:
     """Watches the cameras of a rig, and says what is well and what is not.
 
@@ -102,7 +104,8 @@ def run_selftest(
         with_flash: Wait until all streams saw a board or a lamp, for a minute more at most.
         folder: Where frames are written meanwhile; the system's temporary folder where None.
         stop: Ends the test early when it is set.
-        tell: Gets a line when the first flash was seen.
+        tell: Gets a line that says when to give a flash.
+        progress: Called while cameras are watched, as of a take.
 
     Raises:
         CommandError: The rig does not run in real time.
@@ -116,7 +119,15 @@ def run_selftest(
         tell(
             "flash: now move a board before all lenses at once, two or three times, a second apart"
         )
-    notes = watch_take(rig, storage, seconds=seconds, folder=folder, stop=stop, may_end=may_end)
+    notes = watch_take(
+        rig,
+        storage,
+        seconds=seconds,
+        folder=folder,
+        stop=stop,
+        may_end=may_end,
+        progress=progress,
+    )
     times = _times_of(notes.streams)
     findings: list[Finding] = []
     for stream, each in notes.streams.items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +18,7 @@ import numpy as np
 from mavfer.errors import CommandError, DeviceError, require
 from recording.camera import FrameFlag, LostFrame
 from recording.lane import Lane
-from recording.recorder import PATIENCE
+from recording.recorder import PATIENCE, TakeProgress
 from recording.writer import TakeWriter
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ STAMPS: Final = np.dtype(
 _LEVEL_STRIDE: Final = 8
 """Every eighth pixel of every eighth row is enough to see a lamp."""
 _LOOK_SECONDS: Final = 0.05
+_SESSION: Final = "selftest-001"
+"""What files of frames call themselves that are not kept."""
 
 
 @dataclass
@@ -157,6 +161,7 @@ def watch_take(
     folder: Path | None = None,
     stop: threading.Event | None = None,
     may_end: Callable[[dict[StreamName, StreamNotes]], bool] | None = None,
+    progress: Callable[[TakeProgress], None] | None = None,
 ) -> TakeNotes:
     """Runs the cameras as a take does, files included, and removes what was written.
 
@@ -168,6 +173,7 @@ def watch_take(
             folder where None.
         stop: Ends it early when it is set.
         may_end: Asked once `seconds` are over, with what was noted so far; ends it when true.
+        progress: Called while it goes on, as of a take; nothing is known of room on the disk.
 
     Raises:
         CommandError: The rig does not run in real time.
@@ -198,7 +204,8 @@ def watch_take(
         began, began_cpu = time.monotonic(), time.process_time()
         for lane in lanes:
             lane.start(writer)
-        _run(lanes, seconds, stop or threading.Event(), lambda: _may_end(may_end, writer.notes))
+        is_enough = partial(_may_end, may_end, writer.notes)
+        _run(lanes, seconds, stop or threading.Event(), is_enough, progress)
         wall, cpu = time.monotonic() - began, time.process_time() - began_cpu
     for camera, lane in zip(cameras, lanes, strict=True):
         camera.notes.most_queued = lane.most_queued
@@ -220,6 +227,7 @@ def _run(
     seconds: float,
     stop: threading.Event,
     may_end: Callable[[], bool],
+    progress: Callable[[TakeProgress], None] | None,
 ) -> None:
     """Waits until the time is over, or every camera has ended."""
     deadline = time.monotonic() + seconds
@@ -229,7 +237,20 @@ def _run(
                 lane.stop()
         for lane in lanes:
             lane.watch()
+        if progress is not None:
+            progress(_progress(lanes))
         time.sleep(_LOOK_SECONDS)
+
+
+def _progress(lanes: Sequence[Lane]) -> TakeProgress:
+    return TakeProgress(
+        frames={lane.stream: lane.frames for lane in lanes},
+        drops={lane.stream: lane.drops for lane in lanes},
+        most_queued={lane.stream: lane.most_queued for lane in lanes},
+        troubles={lane.stream: lane.trouble for lane in lanes if lane.trouble},
+        room_seconds=math.inf,
+        session=_SESSION,
+    )
 
 
 def _may_end(
@@ -260,7 +281,7 @@ def _open_writer(files: Path, infos: Sequence[CameraInfo], storage: Storage) -> 
         raise DeviceError(message)
     return _WatchedWriter(
         files,
-        "selftest-001",
+        _SESSION,
         infos,
         codec=storage.color_codec,
         reserve_bytes=storage.reserve_bytes,

@@ -28,8 +28,8 @@ from mavfer.study.study import Study
 
 MAVFER = [sys.executable, "-m", "mavfer"]
 VERBS = ["agree", "annotate", "archive", "audit", "check", "consent", "demo", "evaluate"]
-VERBS += ["import-video", "info", "init", "label", "preprocess", "quality", "record", "release"]
-VERBS += ["replay", "rig", "split", "train"]
+VERBS += ["import-video", "info", "init", "label", "mark", "preprocess", "quality", "record"]
+VERBS += ["release", "replay", "rig", "split", "train"]
 ANNOTATE = [f"annotate {verb}" for verb in ("serve", "simulate", "invite", "revoke", "status")]
 ANNOTATE += [f"annotate {verb}" for verb in ("collect", "backup", "restore")]
 RIG = ["rig probe", "rig selftest"]

@@ -13,7 +13,7 @@ from mavfer.files import read_json, write_json
 from mavfer.schema import require_valid
 from mavfer.study.session import Session
 from mavfer.study.streams_file import MARKERS
-from recording.audit import audit_session
+from recording.audit import add_hashes, audit_session
 from recording.camera import FrameFlag
 from recording.recorder import record_take
 
@@ -202,6 +202,68 @@ def test_a_session_of_an_earlier_version_has_no_hashes_to_compare(take):
 
     assert report.verdict == "ok"
     assert report.files == {}
+
+
+def _ended_unhashed(study, **options):
+    return record_take(study, CountingRig(90, **options), subject="S01", with_hashes=False)
+
+
+def test_hashes_that_a_take_left_out_are_added_by_the_next_audit(study):
+    take = _ended_unhashed(study)
+    quick = audit_session(take.folder, is_quick=True)
+    left_out = Session.open(take.folder).document["files"]
+    told = []
+    report = audit_session(take.folder, advance=told.append)
+    files = Session.open(take.folder).document["files"]
+
+    assert (take.report.files, quick.files, left_out) == ({}, {}, {})
+    assert set(files) == {"color.mkv", "streams.h5"}
+    assert sum(told) == sum(entry["bytes"] for entry in files.values())
+    assert {file.state for file in report.files.values()} == {"as recorded"}
+    assert audit_session(take.folder) == report
+
+
+def test_interrupted_hashing_leaves_a_whole_take(study):
+    take = _ended_unhashed(study)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add_hashes(take.folder, interrupt)
+    document = Session.open(take.folder).document
+
+    assert (document["state"], document["files"]) == ("finished", {})
+    assert audit_session(take.folder).verdict == "ok"
+
+
+def test_a_damaged_take_gets_no_hashes_that_would_call_it_whole(study):
+    take = _ended_unhashed(study)
+    (take.folder / "color.mkv").write_bytes(b"torn")
+    report = audit_session(take.folder)
+
+    assert report.verdict == "damaged"
+    assert Session.open(take.folder).document["files"] == {}
+
+
+def test_the_rate_is_that_while_the_camera_was_there(take):
+    def be_away(times):
+        times["host_ns"][30:] += 60 * SECOND_NS
+        times["flags"][30] = FrameFlag.RESTARTED
+
+    _restamp(take.folder, "depth", be_away)
+    stream = audit_session(take.folder).streams["depth"]
+
+    assert stream.rate_hz == pytest.approx(30, abs=0.01)
+    assert stream.longest_gap_ms > 60_000
+
+
+def test_many_lost_frames_are_told_and_those_of_an_interruption_are_not(study):
+    take = _ended_unhashed(study, depth={"lost": range(40, 49)}, thermal={"lost": range(40, 50)})
+
+    assert take.report.notices == (
+        "thermal: 11.1% of its frames are lost. See why: mavfer rig selftest RIG",
+    )
 
 
 def test_the_report_is_json_and_says_pass_or_fail(take):

@@ -12,8 +12,7 @@ from click.testing import CliRunner
 from mavfer.errors import CommandError, NotFound
 from mavfer.study.session import Session
 from mavfer.study.truth import read_truth
-from recording.cli import _tell_of_troubles, _troubles, register
-from recording.recorder import TakeProgress
+from recording.cli import register
 
 SMALL = [
     *("--rig", "simulated", "--seconds", "1", "--pace", "fast"),
@@ -95,24 +94,22 @@ def test_a_rate_or_size_that_cannot_be_is_told(commands, study, option):
     assert result.exception.exit_code == 2
 
 
-def test_troubles_are_told_once_and_so_is_their_end(capsys):
-    told = {}
-    for troubles in ({}, {"depth": "lost: x"}, {"depth": "lost: x"}, {"color": "lost: y"}, {}, {}):
-        _tell_of_troubles(troubles, told)
+def test_a_take_tells_what_it_records_and_ends_with_hashes(commands, study):
+    result = _run(commands, "record", study.root, "--subject", "S01", *SMALL)
 
-    assert capsys.readouterr().err.splitlines() == [
-        "depth: lost: x",
-        "color: lost: y",
-        "depth: all right again",
-        "color: all right again",
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[:2] == [
+        "rig simulated: opening the cameras",
+        "S01-001: recording 0:01 with rig simulated",
     ]
-
-
-def test_a_disk_that_will_not_hold_out_is_told_in_time():
-    progress = TakeProgress({}, {}, {}, {"depth": "lost: x"}, room_seconds=300.0)
-
-    assert _troubles(progress, 299.0) == {"depth": "lost: x"}
-    assert _troubles(progress, 301.0)["disk"].startswith("room for 5 minutes; the take is ended")
+    assert "  color   simulated simulated-color-0, 160x120 at 30" in result.stderr
+    assert result.stdout.startswith("S01-001: ok")
+    assert "files   3 of 3 as recorded" in result.stdout
+    assert set(Session.open(study.session_folder("S01-001")).document["files"]) == {
+        "color.mkv",
+        "streams.h5",
+        "truth.h5",
+    }
 
 
 def test_auditing_what_is_no_session_is_told(commands, tmp_path):

@@ -148,7 +148,7 @@ def test_video_devices_are_watched_through_their_driver(tmp_path):
     library = shim.build(tmp_path)
     size = "width=64,height=48,rate=30"
     devices = (
-        f"path=/dev/video41,format=YUYV,{size},gap_at=20,gap=2;path=/dev/video42,format=Y16 ,{size}"
+        f"path=/dev/video41,format=YUYV,{size},gap_at=60,gap=2;path=/dev/video42,format=Y16 ,{size}"
     )
     rig = tmp_path / "lab.toml"
     rig.write_text(
@@ -157,7 +157,7 @@ def test_video_devices_are_watched_through_their_driver(tmp_path):
         "radiometry = 'boson-raw'\ntelemetry = 'none'\n[storage]\ncolor_codec = 'jpeg95'\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "mavfer", "rig", "selftest", rig, "--seconds", "1.5", "--json"],
+        [sys.executable, "-m", "mavfer", "rig", "selftest", rig, "--seconds", "3", "--json"],
         env={**os.environ, "V4L2_SHIM": devices, "V4L2_SHIM_LOG": str(tmp_path / "log"),
              "LD_PRELOAD": str(library), "OPENCV_LOG_LEVEL": "SILENT"},
         capture_output=True, text=True, check=False, timeout=60,
