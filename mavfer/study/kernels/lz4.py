@@ -34,7 +34,15 @@ from mavfer.study.kernels.machine_words import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HASH_SIZE", "PADDING", "compress", "decompress", "largest"]
+__all__ = [
+    "HASH_SIZE",
+    "PADDING",
+    "common_bytes",
+    "compress",
+    "decompress",
+    "largest",
+    "write_sequence",
+]
 
 PADDING: Final = 64
 """Bytes that arrays need beyond their content: copies are made in steps of eight."""
@@ -171,7 +179,7 @@ def _hash(address: int) -> int:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _common(earlier: int, later: int, stop: int) -> int:
+def common_bytes(earlier: int, later: int, stop: int) -> int:
     """Equal bytes from two addresses on, the later one not reaching `stop`."""
     at = later
     while at + 8 <= stop:
@@ -195,7 +203,7 @@ def _find(
     while left > 0 and at >= 0 and place - at <= _FARTHEST:
         left -= 1
         if load1(base + at + best) == load1(base + place + best):
-            count = _common(base + at, base + place, stop)
+            count = common_bytes(base + at, base + place, stop)
             if count > best:
                 best, distance = count, place - at
         at = load4(earlier + 4 * at) - 1
@@ -223,7 +231,7 @@ def _write_length(to: int, count: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _write_sequence(at: int, literals: int, offset: int, length: int, to: int) -> int:
+def write_sequence(at: int, literals: int, offset: int, length: int, to: int) -> int:
     """Writes one sequence and answers where the next begins; no match where `length` is 0."""
     token, to = to, to + 1
     first = min(literals, _LONG)
@@ -280,7 +288,7 @@ def compress(base: int, size: int, to: int, tables: NDArray[np.int32]) -> int:
             and load1(base + place - 1) == load1(base + place - distance - 1)
         ):
             place, length = place - 1, length + 1
-        to = _write_sequence(base + pending, place - pending, distance, length, to)
+        to = write_sequence(base + pending, place - pending, distance, length, to)
         pending = place + length
         step = 1 if length < _LONG_ENOUGH else 4
         place += 1
@@ -288,4 +296,4 @@ def compress(base: int, size: int, to: int, tables: NDArray[np.int32]) -> int:
             _learn(base, place, latest, earlier)
             place += step
         place, failures = pending, 0
-    return int(_write_sequence(base + pending, size - pending, 0, 0, to))
+    return int(write_sequence(base + pending, size - pending, 0, 0, to))
