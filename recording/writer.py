@@ -18,7 +18,7 @@ from mavfer.study.streams_file import (
 )
 from mavfer.study.streams_writer import StreamsWriter
 from recording.camera import ClockDomain
-from recording.jpeg import encode_jpeg
+from recording.jpeg import JpegEncoder
 from recording.syncing import DiskSync
 from recording.unwritten import UnwrittenFrames
 
@@ -71,7 +71,7 @@ class TakeWriter:
         """
         self._folder, self._reserve_bytes, self._moved_ns = folder, reserve_bytes, moved_ns
         self._require_room()
-        self._codec = codec
+        self._jpeg = JpegEncoder() if codec == "jpeg95" else None
         color = next(camera for camera in cameras if camera.stream == "color")
         shapes: dict[StreamName, tuple[int, int]] = {
             camera.stream: (camera.height, camera.width)
@@ -120,8 +120,8 @@ class TakeWriter:
         )
         if stream == "color":
             pixels = cast("NDArray[np.uint8]", frame.pixels)
-            if self._codec == "jpeg95":
-                self._color.append_jpeg(encode_jpeg(pixels), host_ns)
+            if self._jpeg is not None:
+                self._color.append_jpeg(self._jpeg.encode(pixels), host_ns)
             else:
                 self._color.append(pixels, host_ns)
             self._streams.append_frame(stream, None, stamp, frame.details)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from mavfer.errors import CommandError, InvalidFile, require
+from mavfer.study.picture_converter import PictureConverter
 from mavfer.study.video_reader import open_video, picture_stream
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class ColorWriter:
         )
         self._pixel_format = _fitting_format(choice["pixel_format"], width, height)
         self._prepare_encoder(width, height)
-        self._converter = av.video.reformatter.VideoReformatter()
+        self._converter = PictureConverter(self._pixel_format, width, height)
         self._first_ns = begins_ns
         self._frames = 0
         self._last_pts = -1
@@ -107,9 +108,7 @@ class ColorWriter:
         Raises:
             OSError: The disk is full, or the file cannot be written.
         """
-        whole = np.ascontiguousarray(pixels)
-        frame = self._av.VideoFrame.from_numpy_buffer(whole, format="rgb24")
-        frame = self._converter.reformat(frame, format=self._pixel_format, threads=1)
+        frame = self._converter.convert(pixels)
         frame.pts, frame.time_base = self._next_pts(host_ns), _MILLISECOND
         self._container.mux(self._stream.encode(frame))
         self._frames += 1
