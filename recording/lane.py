@@ -5,8 +5,6 @@ Lanes share nothing but the files, so that one camera's trouble is not another's
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from mavfer.errors import DeviceError, MissingExtra
 from recording.camera import FrameFlag, LostFrame
+from recording.precedence import precedence
 from recording.reader import READ_SECONDS, Patience, Reader
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from recording.writer import TakeWriter
 
 __all__ = ["Lane"]
-
-_NICENESS: Final = -10
-"""What a lane's threads ask the system for; about nine times the share of an ordinary process."""
 
 _MOST_LISTED_DROPS: Final = 10_000
 """A camera that restarts its count must not fill the disk with drops."""
@@ -158,8 +154,8 @@ class Lane:
 
     def _read(self) -> None:
         """The reading thread."""
-        _ask_for_precedence()
-        self._reader.run(self._opened, self._go, self._stop)
+        with precedence():
+            self._reader.run(self._opened, self._go, self._stop)
         self._hand_over(None)
 
     def _take(self, frame: Frame | LostFrame) -> None:
@@ -231,8 +227,12 @@ class Lane:
             self.write_failure = self.write_failure or error
 
     def _write(self) -> None:
-        """The writing thread; after a failure of the disk it still empties the queue."""
-        _ask_for_precedence()
+        """The writing thread."""
+        with precedence():
+            self._write_frames()
+
+    def _write_frames(self) -> None:
+        """Empties the queue, also after a failure of the disk."""
         while True:
             try:
                 frame = self._queue.get(timeout=READ_SECONDS)
@@ -257,13 +257,3 @@ class Lane:
 def _is_repeated(frame: Frame | LostFrame) -> bool:
     """True where the camera says that it sent the exposure before, under the same number."""
     return not isinstance(frame, LostFrame) and bool(frame.flags & FrameFlag.REPEATED)
-
-
-def _ask_for_precedence() -> None:
-    """Puts this thread before those of busy processes, where the system lets it.
-
-    Linux does so for root, and for users with a limit for niceness; elsewhere nothing changes.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
