@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mavfer.errors import DeviceError
 from recording.camera import CameraInfo
-from recording.gige.aravis import answers, connect, device_errors, load_aravis, release
+from recording.gige.aravis import (
+    answers,
+    connect,
+    device_errors,
+    hear_no_more,
+    load_aravis,
+    release,
+)
 from recording.gige.flir import read_radiometry, set_temperature_linear
 from recording.gige.frames import GigeFrames, GigeGeometry, GigeTiming, StateWatch
 from recording.gige.genicam import read_all_features, read_number, write_feature
@@ -93,6 +100,7 @@ class GigeThermalCamera:
             dtype="uint16",
         )
         self._device: Any = None
+        self._handler: int | None = None
         self._camera: Any = None
         self._watch: StateWatch | None = None
         self._stream: GigeStream | None = None
@@ -122,7 +130,7 @@ class GigeThermalCamera:
         self._device = connect(self._serial, self._address)
         try:
             is_lost = self._is_lost  # this connection's own: an old one may still find its end
-            self._device.connect("control-lost", lambda _: is_lost.set())
+            self._handler = self._device.connect("control-lost", lambda _: is_lost.set())
             self._camera = load_aravis().Camera.new_with_device(self._device)
             with device_errors(self._name, _CHECK):
                 self._configure()
@@ -186,8 +194,9 @@ class GigeThermalCamera:
         if not self._is_lost.is_set():
             with suppress(DeviceError):
                 self.stop()
-        held = _Held(self._watch, self._stream, self._camera, self._device)
+        held = _Held(self._watch, self._stream, self._camera, self._device, self._handler)
         self._watch = self._stream = self._frames = self._camera = self._device = None
+        self._handler = None
         self._waiting.clear()
         if self._is_lost.is_set():
             # Aravis asks in vain for seconds, in which the camera may have come back.
@@ -205,7 +214,7 @@ class GigeThermalCamera:
 
     def _end_stream(self) -> None:
         """Forgets what an earlier `start` began."""
-        _Held(self._watch, self._stream, None, None).let_go(is_lost=False)
+        _Held(self._watch, self._stream).let_go(is_lost=False)
         self._watch = self._stream = self._frames = None
         self._waiting.clear()
 
@@ -330,9 +339,15 @@ class _Held:
     """
 
     def __init__(
-        self, watch: StateWatch | None, stream: GigeStream | None, camera: Any, device: Any
+        self,
+        watch: StateWatch | None,
+        stream: GigeStream | None,
+        camera: Any = None,
+        device: Any = None,
+        handler: int | None = None,
     ) -> None:
         self._watch, self._stream, self._camera, self._device = watch, stream, camera, device
+        self._handler = handler
 
     def let_go(self, *, is_lost: bool) -> None:
         """Ends the threads that use the camera, and then its control."""
@@ -340,6 +355,8 @@ class _Held:
             self._watch.close()
         if self._stream is not None:
             self._stream.close()
+        if self._handler is not None:
+            hear_no_more(self._device, self._handler, is_lost=is_lost)
         if self._device is not None and not is_lost:
             release(self._device)
         self._watch = self._stream = self._camera = self._device = None

@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 import sysconfig
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ __all__ = [
     "connect",
     "device_errors",
     "find_gige_cameras",
+    "hear_no_more",
     "load_aravis",
     "release",
 ]
@@ -55,6 +57,8 @@ _WHO_ARE_YOU: Final = struct.pack(">BBHHH", 0x42, 0x01, 0x0002, 0, 1)
 """GigE Vision's discovery command: key, "please answer", command, no content, number."""
 
 _ASKED_TIMES, _ANSWER_SECONDS = 3, 0.2
+
+_TELLING_SECONDS, _LOOK_SECONDS = 1.0, 0.01
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,20 @@ def release(device: Any) -> None:
     """Gives up control of a camera that answers, whoever may still hold on to `device`."""
     with suppress(DeviceError), device_errors("camera", ""):
         device.leave_control()
+
+
+def hear_no_more(device: Any, handler: int, *, is_lost: bool) -> None:
+    """Ends a handler of the signal "control-lost", so that `device` may be let go.
+
+    Aravis's thread refers to the device while it tells of the loss. Were that the last reference,
+    the thread would wait for its own end, and GLib would end the whole process [measured]. Without
+    a handler the thread does not refer to it; where it was telling already, it says only afterwards
+    that it no longer controls the camera.
+    """
+    device.disconnect(handler)
+    until = time.monotonic() + _TELLING_SECONDS
+    while is_lost and device.is_controller() and time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
 
 
 def answers(address: str) -> bool:

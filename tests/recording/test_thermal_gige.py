@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from gige_server import ADDRESS, EXPOSURE_US, HEIGHT, SERIAL, WIDTH, GigeServer,
 from mavfer.errors import DeviceError, MissingExtra
 from mavfer.study.session import Session
 from mavfer.study.streams_file import DROP_CAUSES
+from recording import thermal_gige
 from recording.camera import ClockDomain, Frame, FrameFlag, LostFrame
 from recording.gige import aravis
 from recording.recorder import record_take
@@ -298,6 +300,32 @@ def test_a_camera_that_another_program_controls_is_not_opened(serve, connect):
     connect()
     with pytest.raises(DeviceError, match=r"controlled by another program\. End that"):
         GigeThermalCamera(address=ADDRESS).open()
+
+
+class SlowEvent(threading.Event):
+    """Keeps the thread that sets it, which is Aravis's."""
+
+    def set(self):
+        super().set()
+        time.sleep(0.4)
+
+
+def test_a_camera_is_let_go_while_aravis_is_still_telling_of_its_loss(serve, connect, monkeypatch):
+    server = serve(rate_hz=50.0)
+    slow = SimpleNamespace(Event=SlowEvent, Thread=threading.Thread)
+    monkeypatch.setattr(thermal_gige, "threading", slow)
+    camera = connect()
+    camera.start()
+    read_frames(camera, 3)
+    server.tell(release=True)
+    with pytest.raises(DeviceError, match="control was lost"):
+        read_until(camera, lambda _: False)
+    camera.close()
+    time.sleep(1.0)  # the reference that was the last one ended this process
+    camera.open()
+    camera.start()
+
+    assert len(read_frames(camera, 3)) == 3
 
 
 def test_a_format_that_changes_in_mid_take_is_told(serve, connect):
