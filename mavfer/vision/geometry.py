@@ -82,7 +82,7 @@ class CameraModel:
         """Distorted normalised image coordinates (N, 2) of ideal ones (N, 2)."""
         k1, k2, p1, p2, k3 = self.distortion
         tangential = np.array([p2, p1])
-        r2 = (rays * rays).sum(axis=1)
+        r2 = rays[:, 0] * rays[:, 0] + rays[:, 1] * rays[:, 1]
         scale = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)) + 2 * (rays @ tangential)
         distorted: NDArray[np.float64] = rays * scale[:, None] + r2[:, None] * tangential
         return distorted
