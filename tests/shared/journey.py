@@ -4,6 +4,7 @@ Tests get it as the fixture `journey`; it is made once and must not be changed.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -71,7 +72,12 @@ class TrueCrops:
 
 
 def true_crops(journey, session, frames):
-    """Noise-free crops of some frames of a session, by their number."""
+    """Noise-free crops of some frames of a session, by their number; do not change them."""
+    return _true_crops(journey, session, tuple(frames))
+
+
+@lru_cache(maxsize=4)
+def _true_crops(journey, session, frames):
     truth, rig = journey.truth(session), journey.rig(session)
     color = Calibration.from_document(truth.calibration).color
     arrived = ~truth.members["/color/dropped"]
