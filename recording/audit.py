@@ -16,6 +16,7 @@ from mavfer.study.video_copy import count_frames, count_packets
 from recording.audit_report import AuditReport
 from recording.inspection import (
     Span,
+    edges_of,
     inspect_markers,
     inspect_stream,
     notices_of,
@@ -168,13 +169,14 @@ def _inspect(session: Session) -> AuditReport:
 def _inspect_streams(session: Session, file: StreamsFile, empty: AuditReport) -> AuditReport:
     counts = _count_pixels(session, file)
     times = {stream: read_times(file, stream) for stream in session.streams}
+    rates_hz = {stream: session.document["streams"][stream]["rate_hz"] for stream in times}
     span, drops = Span.of(times), file["/drops"][:]
     streams: dict[StreamName, StreamReport] = {
         stream: inspect_stream(
             rows,
             drops[drops["stream"] == STREAM_NUMBERS[stream]],
             pixels=counts[stream],
-            rate_hz=session.document["streams"][stream]["rate_hz"],
+            rate_hz=rates_hz[stream],
             span=span,
         )
         for stream, rows in times.items()
@@ -190,7 +192,7 @@ def _inspect_streams(session: Session, file: StreamsFile, empty: AuditReport) ->
         streams=streams,
         markers=markers,
         problems=tuple(problems),
-        notices=tuple(notices_of(streams, markers)),
+        notices=(*edges_of(times, rates_hz, span), *notices_of(streams, markers)),
     )
 
 

@@ -42,7 +42,8 @@ def register(group: click.Group) -> None:
 
 
 @click.command(
-    epilog="Example: mavfer record my-study --subject S01 --rig simulated --seconds 20 --pace fast"
+    short_help="Record one take, and audit it.",
+    epilog="Example: mavfer record my-study --subject S01 --rig simulated --seconds 20 --pace fast",
 )
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--subject", required=True, help="Subject code: letters, digits and _.")
@@ -58,7 +59,12 @@ def register(group: click.Group) -> None:
     required=True,
     help="The cameras: a rig's file (.toml), realsense, simulated, served, or a session's folder.",
 )
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    required=True,
+    help="Length of the take, by the clock on the wall.",
+)
 @click.option(
     "--seed", type=click.IntRange(0, _LARGEST_SEED), help="Of the simulated rig; 0 unless given."
 )
@@ -99,7 +105,8 @@ def record(
 ) -> None:
     """Record one take of SUBJECT into STUDY, and audit it.
 
-    Ctrl-C ends the take early and keeps what there is.
+    Ctrl-C ends the take early and keeps what there is; another one leaves the hashes of its files
+    to mavfer audit. Exit status 1 where the take is damaged.
     """
     opened = Study.open(study, writable=True)
     rig = open_rig(
@@ -121,7 +128,10 @@ def record(
     _exit_for(report)
 
 
-@click.command(epilog="Example: mavfer audit my-study/sessions/S01-001")
+@click.command(
+    short_help="Say whether a session is whole, and mend it.",
+    epilog="Example: mavfer audit my-study/sessions/S01-001",
+)
 @click.argument("session", type=click.Path(path_type=Path))
 @click.option(
     "--quick", is_flag=True, help="Compare the sizes of files, and leave their hashes out."

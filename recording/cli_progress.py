@@ -35,10 +35,7 @@ _WORTH_A_BAR_BYTES: Final = 500_000_000
 """Less is hashed before anybody wonders."""
 _MORE_THAN_ENOUGH: Final = 1.2
 """So much more room than is needed ends the warning, which would come and go otherwise."""
-_NOT_CALIBRATED: Final = (
-    "no calibration: preprocessing cannot place depth and thermal on color (calibration in the "
-    "rig's file)"
-)
+_NOT_CALIBRATED: Final = "no calibration: depth and thermal cannot be placed on color later"
 _BELL: Final = "\a"
 
 

@@ -33,7 +33,10 @@ _PASSES: Final = 2
 """A frame is counted when it is written and when it was read back."""
 
 
-@click.command(epilog="Example: mavfer archive my-study/sessions/S01-001")
+@click.command(
+    short_help="Pack depth and thermal bit for bit, and back.",
+    epilog="Example: mavfer archive my-study/sessions/S01-001",
+)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--restore", is_flag=True, help="Move the frames back into streams.h5.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
@@ -60,7 +63,10 @@ def archive(paths: tuple[Path, ...], *, restore: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@click.command(epilog='Example: mavfer mark my-study "video 1"')
+@click.command(
+    short_help="Mark a stimulus in the take being recorded.",
+    epilog='Example: mavfer mark my-study "video 1"',
+)
 @click.argument("study", type=click.Path(path_type=Path))
 @click.argument("label")
 @click.option("--session", metavar="ID", help="Which, where several takes are recorded at once.")
@@ -78,7 +84,10 @@ def mark(study: Path, label: str, *, session: str | None, as_json: bool) -> None
         click.echo(f"{done.session}: {done.label} at {done.seconds:.3f} s")
 
 
-@click.command(epilog="Example: mavfer replay my-study/sessions/S01-001 --into trials --pace fast")
+@click.command(
+    short_help="Play a session as its cameras gave it.",
+    epilog="Example: mavfer replay my-study/sessions/S01-001 --into trials --pace fast",
+)
 @click.argument("session", type=click.Path(path_type=Path))
 @click.option("--into", type=click.Path(path_type=Path), help="Record it as a take of this study.")
 @click.option("--subject", help="Subject code of that take; the session's unless given.")

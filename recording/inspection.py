@@ -36,11 +36,21 @@ if TYPE_CHECKING:
     from mavfer.streams import StreamName
     from mavfer.study.streams_file import StreamsFile
 
-__all__ = ["Span", "inspect_markers", "inspect_stream", "notices_of", "problems_of", "read_times"]
+__all__ = [
+    "Span",
+    "edges_of",
+    "inspect_markers",
+    "inspect_stream",
+    "notices_of",
+    "problems_of",
+    "read_times",
+]
 
 _NANOSECONDS: Final = 1_000_000_000
 _NANOSECONDS_A_MILLISECOND: Final = 1_000_000
 _PATIENCE: Final = Patience()
+_EDGE_SECONDS: Final = 1.0
+"""Cameras are not started and stopped at the same moment."""
 _LOST_SHARE: Final = 0.005
 _LOST_FRAMES: Final = 10
 """So much is told to whoever goes on with the session; a selftest fails there too."""
@@ -143,6 +153,28 @@ def inspect_markers(markers: NDArray[Any], span: Span) -> MarkersReport:
         is_in_order=bool((np.diff(host_ns) >= 0).all()),
         outside=int(np.count_nonzero(~span.has(host_ns))),
     )
+
+
+def edges_of(
+    times: Mapping[StreamName, NDArray[Any]], rates_hz: Mapping[StreamName, float], span: Span
+) -> Iterator[str]:
+    """Streams that begin late or end early, by a second at least and twice what a stall is.
+
+    Args:
+        times: Stamps of every stream, of type `TIMES`.
+        rates_hz: Frames a second that cameras were asked for.
+        span: Of the take.
+    """
+    for name, rows in times.items():
+        if not len(rows):
+            continue
+        least = max(_EDGE_SECONDS, 2 * _PATIENCE.until_stalled_seconds(rates_hz[name]))
+        late = (int(rows["host_ns"][0]) - span.first_ns) / _NANOSECONDS
+        early = (span.last_ns - int(rows["host_ns"][-1])) / _NANOSECONDS
+        if late > least:
+            yield f"{name}: begins {late:.1f} s after the take"
+        if early > least:
+            yield f"{name}: ends {early:.1f} s before the take"
 
 
 def notices_of(streams: Mapping[StreamName, StreamReport], markers: MarkersReport) -> Iterator[str]:

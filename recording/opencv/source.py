@@ -5,6 +5,7 @@ The sources themselves are in `v4l2_source` and `places`. cv2 is imported when o
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Arrival", "Source", "Wanted"]
 
 _FIRST_FRAME_SECONDS: Final = 5.0
+_LOG_LEVEL: Final = "OPENCV_LOG_LEVEL"
+"""What whoever looks for a fault in OpenCV sets in the environment."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class Source(ABC):
             MissingExtra: OpenCV is not installed.
         """
         cv2 = require("cv2", "record")
+        if _LOG_LEVEL not in os.environ:  # our errors tell what is wrong, not lines into a display
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._capture = self._opened(cv2)
         self._negotiate(cv2)
         try:

@@ -48,6 +48,8 @@ STAMPS: Final = np.dtype(
 _LEVEL_STRIDE: Final = 8
 """Every eighth pixel of every eighth row is enough to see a lamp."""
 _LOOK_SECONDS: Final = 0.05
+_MACHINE: Final = Path("/proc/stat")
+"""Where Linux counts what its processors did."""
 _SESSION: Final = "selftest-001"
 """What files of frames call themselves that are not kept."""
 
@@ -93,6 +95,8 @@ class TakeNotes:
     """Processor cores that this process may use."""
     write_failure: str = ""
     """Why writing ended, or empty."""
+    others_cpu_seconds: float = 0.0
+    """Processor time of all other programs meanwhile; 0 where the system does not say."""
 
 
 class _WatchedCamera:
@@ -201,12 +205,13 @@ def watch_take(
         cleanup.callback(writer.abandon)
         cleanup.callback(_end, lanes)  # what is entered last ends first: no lane without files
         writer.notes = {camera.info.stream: camera.notes for camera in cameras}
-        began, began_cpu = time.monotonic(), time.process_time()
+        began, began_cpu, began_all = time.monotonic(), time.process_time(), _machine_cpu_seconds()
         for lane in lanes:
             lane.start(writer)
         is_enough = partial(_may_end, may_end, writer.notes)
         _run(lanes, seconds, stop or threading.Event(), is_enough, progress)
         wall, cpu = time.monotonic() - began, time.process_time() - began_cpu
+        others_cpu = max(0.0, _machine_cpu_seconds() - began_all - cpu)
     for camera, lane in zip(cameras, lanes, strict=True):
         camera.notes.most_queued = lane.most_queued
         camera.notes.failure = "" if lane.failure is None else str(lane.failure)
@@ -219,6 +224,7 @@ def watch_take(
         calibration=calibration,
         cores=_usable_cores(),
         write_failure=failures[0] if failures else "",
+        others_cpu_seconds=others_cpu,
     )
 
 
@@ -300,6 +306,18 @@ def _row(frame: Frame) -> tuple[Any, ...]:
         int(frame.flags & ~FrameFlag.RESTARTED),
         level,
     )
+
+
+def _machine_cpu_seconds() -> float:
+    """Processor time of all programs since the machine began; 0 where that says nothing of ours.
+
+    In a part of a machine, with fewer cores than it has, others are not in our way.
+    """
+    if not _MACHINE.is_file() or _usable_cores() != os.cpu_count():
+        return 0.0
+    user, nice, system, _, _, irq, softirq, steal = _MACHINE.read_text().split()[1:9]
+    ticks = sum(int(number) for number in (user, nice, system, irq, softirq, steal))
+    return ticks / float(os.sysconf("SC_CLK_TCK"))
 
 
 def _usable_cores() -> int:

@@ -258,6 +258,23 @@ def test_the_rate_is_that_while_the_camera_was_there(take):
     assert stream.longest_gap_ms > 60_000
 
 
+def test_a_stream_that_ends_before_the_others_is_told(study):
+    take = _ended_unhashed(study, depth={"fails_at": 30})
+
+    assert take.failures.keys() == {"depth"}
+    assert take.report.verdict == "ok"
+    assert take.report.notices == ("depth: ends 2.6 s before the take",)
+
+
+def test_a_stream_that_begins_after_the_others_is_told(take):
+    def be_late(times):
+        times["host_ns"][:60] = times["host_ns"][60]
+
+    _restamp(take.folder, "thermal", be_late)
+
+    assert "thermal: begins 2.4 s after the take" in audit_session(take.folder).notices
+
+
 def test_many_lost_frames_are_told_and_those_of_an_interruption_are_not(study):
     take = _ended_unhashed(study, depth={"lost": range(40, 49)}, thermal={"lost": range(40, 50)})
 

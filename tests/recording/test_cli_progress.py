@@ -52,8 +52,7 @@ def test_the_beginning_says_what_is_recorded_and_that_nobody_calibrated(display,
         "  color   simulated color-1, 64x48 at 30",
         "  depth   simulated depth-1, 64x48 at 30",
         "  thermal simulated thermal-1, 64x48 at 25",
-        "no calibration: preprocessing cannot place depth and thermal on color "
-        "(calibration in the rig's file)",
+        "no calibration: depth and thermal cannot be placed on color later",
         "what to do",
     ]
 
