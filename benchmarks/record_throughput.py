@@ -1,10 +1,15 @@
 """What recording costs: 1080p color, 1280x720 depth and 640x512 thermal, 30 a second, in real time.
 
-The frames are drawn beforehand, so that what is measured is the recorder: its threads, the encoder
-and the files; once on its own and once beside two processes that do nothing but compute. Beside it,
-in the same run, the straightforward way: every frame into HDF5 with gzip.
+The frames are drawn beforehand, with the noise of sensors (color: of each pixel and channel by
+itself, which is harder to encode than what a camera's own processing leaves). The cameras here copy
+a frame into new memory, as drivers do; what that costs is measured, and told apart from the
+recorder's share. Each codec is measured once alone and once beside two processes that do nothing
+but compute, in sessions of their own as from another terminal. Beside it, in the same run, the
+straightforward way: every frame into HDF5 with gzip.
 
     python benchmarks/record_throughput.py [--seconds 600] [--codec jpeg95] [--quick]
+
+Ten minutes take 30 GB of disk at a time, in the folder for temporary files (TMPDIR).
 """
 
 from __future__ import annotations
@@ -12,11 +17,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -30,7 +39,11 @@ SIZES = {"color": (1920, 1080), "depth": (1280, 720), "thermal": (640, 512)}
 RATES_HZ = {"color": 30.0, "depth": 30.0, "thermal": 30.0}
 SECONDS, QUICK_SECONDS, PLAIN_SECONDS = 600, 10, 2
 BUSY_PROCESSES = 2
-CODECS = ("h264", "jpeg95")
+CODECS = ("jpeg95", "h264")
+MOST_CORE_SHARE, MOST_RSS_MB = 0.60, 800
+"""What is to be reached alone; drops are to be none, alone and beside."""
+RSS_SPANS = 10
+"""Memory is told for so many parts of a take, to show whether it grows."""
 DRAWN_FRAMES = 6
 """They are shown forwards and backwards, so that motion goes on without a jump."""
 
@@ -44,6 +57,7 @@ class ReplayCamera:
         self._count = round(seconds * info.rate_hz)
         self._next = 0
         self._started_ns = 0
+        self.cpu_seconds = 0.0
 
     def open(self):
         """Nothing to connect to."""
@@ -63,8 +77,11 @@ class ReplayCamera:
         if wait_seconds > timeout_seconds:
             return None
         self._next += 1
+        begun = time.thread_time()
+        pixels = self._pictures[number % len(self._pictures)].copy()
+        self.cpu_seconds += time.thread_time() - begun
         return Frame(
-            pixels=self._pictures[number % len(self._pictures)],
+            pixels=pixels,
             host_ns=time.monotonic_ns(),
             device_ns=due_ns,
             domain=ClockDomain.DEVICE,
@@ -93,7 +110,10 @@ class ReplayRig:
 
 
 def draw_frames():
-    """Per camera what it says of itself, and a few frames of the simulated scene."""
+    """Per camera what it says of itself, and a few frames of the simulated scene.
+
+    To be called in another process: what the drawing leaves in memory is not the recorder's.
+    """
     rig = SimulatedRig(0, seconds=1, pace="fast", sizes=SIZES, rates_hz=RATES_HZ, drop_share=0)
     drawn = []
     for camera in rig.cameras:
@@ -105,28 +125,78 @@ def draw_frames():
     return drawn
 
 
+class Watch:
+    """What the process costs while frames come: opening cameras and files is over."""
+
+    def __init__(self, cameras, seconds):
+        self._cameras, self._seconds = cameras, seconds
+        self._begun = None
+        self._parts = {}
+        self._rss_mb = [0.0] * RSS_SPANS
+        self.last = {}
+
+    def look(self, _progress):
+        """Takes note; about twenty times a second."""
+        now = time.monotonic(), time.process_time(), self._cameras_cpu(), threads_cpu()
+        self._begun = self._begun or now
+        wall = now[0] - self._begun[0]
+        span = min(int(wall / self._seconds * RSS_SPANS), RSS_SPANS - 1)
+        self._rss_mb[span] = max(self._rss_mb[span], resident_mb())
+        if wall:
+            for name, cpu in now[3].items():
+                self._parts[name] = (cpu - self._begun[3].get(name, 0.0)) / wall
+            self.last = {
+                "core_share": (now[1] - self._begun[1]) / wall,
+                "cameras_core_share": (now[2] - self._begun[2]) / wall,
+            }
+
+    def result(self):
+        """Shares of a core, in all and by thread, and memory."""
+        return {
+            **self.last,
+            "core_share_by_thread": {name: round(cpu, 4) for name, cpu in self._parts.items()},
+            "rss_mb": max(self._rss_mb),
+            "rss_mb_over_time": [round(rss_mb) for rss_mb in self._rss_mb],
+        }
+
+    def _cameras_cpu(self):
+        return sum(camera.cpu_seconds for camera in self._cameras)
+
+
 def record(drawn, seconds, root, codec):
     """Core share, memory, counts and bytes of one take through the recorder."""
-    study = Study.create(root)
-    measured = {"rss_mb": 0.0, "core_share": 0.0}
-    begun = []  # wall and CPU time when frames began to come: opening cameras and files is over
-
-    def look(progress):
-        now = time.monotonic(), time.process_time()
-        begun[:] = begun or now
-        if now > tuple(begun):
-            measured["core_share"] = (now[1] - begun[1]) / (now[0] - begun[0])
-        measured["rss_mb"] = max(measured["rss_mb"], resident_mb())
-
-    take = record_take(study, ReplayRig(drawn, seconds, codec), subject="S01", progress=look)
+    study, rig = Study.create(root), ReplayRig(drawn, seconds, codec)
+    watch, before = Watch(rig.cameras, seconds), machine_ticks()
+    load = os.getloadavg()[0]
+    take = record_take(study, rig, subject="S01", progress=watch.look)
+    after = machine_ticks()
     written = sum((take.folder / name).stat().st_size for name in ("color.mkv", "streams.h5"))
+    shutil.rmtree(root)
     return {
-        **measured,
+        **watch.result(),
         "frames": sum(take.progress.frames.values()),
         "drops": sum(take.progress.drops.values()),
         "most_queued_frames": max(take.progress.most_queued.values()),
         "written_mb_per_second": written / 1e6 / seconds,
+        "load_average_before": load,
+        "stolen_share": (after[1] - before[1]) / max(after[0] - before[0], 1),
     }
+
+
+def threads_cpu():
+    """CPU seconds of this process's threads, by name."""
+    found = {}
+    for thread in threading.enumerate():
+        with suppress(OSError):  # it has ended meanwhile
+            stat = Path(f"/proc/self/task/{thread.native_id}/schedstat").read_text("ascii")
+            found[thread.name] = found.get(thread.name, 0.0) + int(stat.split()[0]) / 1e9
+    return found
+
+
+def machine_ticks():
+    """All ticks of the machine's processors, and those that a hypervisor gave to others."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text("ascii").split()[1:9]]
+    return sum(ticks), ticks[7]
 
 
 def resident_mb():
@@ -138,7 +208,8 @@ def resident_mb():
 @contextmanager
 def busy_processes(count):
     """Processes that want a core each, as long as the block runs."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    command = [sys.executable, "-c", "while True: pass"]
+    busy = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
     try:
         yield
     finally:
@@ -163,6 +234,43 @@ def record_plainly(drawn, seconds, path):
     return {"cpu": time.process_time() - begun, "bytes": path.stat().st_size}
 
 
+def tell(codec, place, measured):
+    """Writes a take's numbers for a reader's eye."""
+    is_reached = measured["drops"] == 0
+    if place == "alone":
+        is_reached &= measured["core_share"] <= MOST_CORE_SHARE
+    is_reached &= measured["rss_mb"] <= MOST_RSS_MB
+    lines = [
+        f"{codec}, {place}: {'reached' if is_reached else 'NOT REACHED'}",
+        f"  {measured['core_share']:.3f} core, of which the cameras "
+        f"{measured['cameras_core_share']:.3f}",
+        f"  {measured['drops']} drops of {measured['frames'] + measured['drops']} frames, "
+        f"at most {measured['most_queued_frames']} queued",
+        f"  {measured['rss_mb']:.0f} MB resident; over time {measured['rss_mb_over_time']}",
+        f"  {measured['written_mb_per_second']:.1f} MB/s written; load before "
+        f"{measured['load_average_before']:.1f}, stolen {measured['stolen_share']:.1%}",
+        *(
+            f"  {name:20s} {share:.4f} core"
+            for name, share in sorted(measured["core_share_by_thread"].items())
+        ),
+    ]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def measure(drawn, seconds, folder, codec):
+    """Values of a codec, alone and beside busy processes."""
+    record(drawn, 0.5, folder / "warm-up", codec)
+    alone = record(drawn, seconds, folder / "alone", codec)
+    tell(codec, "alone", alone)
+    with busy_processes(BUSY_PROCESSES):
+        beside = record(drawn, seconds, folder / "beside", codec)
+    tell(codec, f"beside {BUSY_PROCESSES} busy processes", beside)
+    return {
+        **{f"{codec}_{name}": value for name, value in alone.items()},
+        **{f"{codec}_{name}_beside_busy": value for name, value in beside.items()},
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each take")
@@ -170,24 +278,21 @@ def main():
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS} seconds a take")
     options = parser.parse_args()
     seconds = QUICK_SECONDS if options.quick else options.seconds
-    drawn = draw_frames()
+    codecs = options.codec or CODECS
+    with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+        drawn = elsewhere.submit(draw_frames).result()
     raw_mb = sum(pictures[0].nbytes * info.rate_hz for info, pictures in drawn) / 1e6
     values = {"seconds": seconds, "raw_mb_per_second": raw_mb}
     with tempfile.TemporaryDirectory() as folder:
-        for codec in options.codec or CODECS:
-            record(drawn, 0.5, Path(folder) / f"{codec}-warm-up", codec)
-            alone = record(drawn, seconds, Path(folder) / codec, codec)
-            with busy_processes(BUSY_PROCESSES):
-                beside = record(drawn, seconds, Path(folder) / f"{codec}-beside", codec)
-            values |= {f"{codec}_{name}": value for name, value in alone.items()}
-            values |= {f"{codec}_{name}_beside_busy": value for name, value in beside.items()}
+        for codec in codecs:
+            values |= measure(drawn, seconds, Path(folder), codec)
         plain = record_plainly(drawn, PLAIN_SECONDS, Path(folder) / "plain.h5")
     values["gzip_core_share_needed"] = plain["cpu"] / PLAIN_SECONDS
     plain_mb_per_second = plain["bytes"] / 1e6 / PLAIN_SECONDS
     ratios = {}
-    for codec in options.codec or CODECS:
+    for codec in codecs:
         share, written = values[f"{codec}_core_share"], values[f"{codec}_written_mb_per_second"]
-        ratios[f"{codec}_cpu_hdf5_gzip"] = plain["cpu"] / PLAIN_SECONDS / share
+        ratios[f"{codec}_cpu_hdf5_gzip"] = values["gzip_core_share_needed"] / share
         ratios[f"{codec}_bytes_hdf5_gzip"] = plain_mb_per_second / written
     result = {"benchmark": "record_throughput", "ratios": ratios, "values": values}
     print(json.dumps({**result, "versions": software_versions("av", "opencv-python")}))

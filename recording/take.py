@@ -76,7 +76,7 @@ class Consent:
 
 
 def color_codec(rig: Rig) -> ColorCodec:
-    """How the rig wants its color frames written."""
+    """How the rig wants its color frames written; simulated rigs say nothing, and save room."""
     return cast("ColorCodec", rig.settings.get("color_codec", "h264"))
 
 

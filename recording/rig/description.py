@@ -37,7 +37,9 @@ _SDK_RECORDINGS: Final = (".db3", ".bag")
 class Storage:
     """How a take is written."""
 
-    color_codec: ColorCodec = "h264"
+    color_codec: ColorCodec = "jpeg95"
+    """How color is written; of the two that a machine of two cores keeps up with at 1080p, the one
+    that costs half as much and is closer to the picture (docs/record.md)."""
     reserve_bytes: int = RESERVE_BYTES
     """Room on the disk at which a take is ended."""
     queue_frames: int = QUEUE_FRAMES

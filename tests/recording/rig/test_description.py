@@ -37,7 +37,7 @@ def test_a_file_is_read_with_its_hash_and_defaults(read, tmp_path):
     assert rig.sha256 == hashlib.sha256((HEAD + WEBCAM).encode()).hexdigest()
     assert rig.cameras == {"color": {"driver": "webcam", "device": 0}}
     assert rig.is_paced
-    assert rig.storage == Storage("h264", RESERVE_BYTES, QUEUE_FRAMES)
+    assert rig.storage == Storage("jpeg95", RESERVE_BYTES, QUEUE_FRAMES)
     assert rig.calibration_path is None
     assert not rig.has_factory_calibration
     assert rig.document == tomllib.loads((tmp_path / "lab.toml").read_text())
