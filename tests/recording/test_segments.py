@@ -111,9 +111,12 @@ def test_a_killed_segment_is_mended_and_the_next_goes_on(study):
     session = Session.open(folder)
     numbers = [number_of(frame.rgb()) for frame in session.color_frames()]
     before, after = first.streams["color"].frames, second.streams["color"].frames
+    drawn = (numbers[:before], numbers[before:])
+    missing = sum(one[-1] + 1 - len(one) for one in drawn)
 
     assert first.verdict == second.verdict == "recovered"
-    assert numbers == [*range(before), *range(after - before)]
+    assert all(one == sorted(set(one)) for one in drawn)
+    assert missing <= second.streams["color"].causes.get("queue", 0)  # a machine that stood still
     assert after - before >= 25 - 15
     assert second.streams["depth"].frames >= first.streams["depth"].frames + child.written[1] - 1
     assert second.cut["color"] == second.streams["color"].causes.get("disk", 0)
