@@ -81,6 +81,8 @@ class CameraInfo:
     """Everything else that was in force: exposure mode, gain, emitter, lens, firmware."""
     detail_names: tuple[str, ...] = ()
     """What `Frame.details` holds, each name with its unit: "readout_us", "sensor_celsius"."""
+    gives_jpeg: bool = False
+    """True where every frame has its `Frame.jpeg`."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class Frame:
     details: tuple[float, ...] = ()
     """What else the camera says of this frame, in the order of `CameraInfo.detail_names`; NaN where
     it does not say. Kept beside the stamps as float64, exact for whole numbers up to 2^53."""
+    jpeg: bytes | None = None
+    """What `pixels` were decoded from, where the camera gives JPEGs."""
 
 
 @dataclass(frozen=True)

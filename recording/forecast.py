@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Forecast", "RoomLeft", "StreamForecast", "forecast_take", "require_room"]
 
-_RATIOS_16_BIT: Final = {"depth": 2.1, "thermal": 2.5}
+_RATIOS_16_BIT: Final = {"depth": 2.0, "thermal": 2.0}
 """Raw bytes over stored ones; a little under the least that was measured, on simulated takes with
-the noise of stereo (2.2) and of a microbolometer (2.6)."""
-_RATIOS_COLOR: Final[dict[ColorCodec, float]] = {"h264": 30, "jpeg95": 10, "x264-lossless": 1.6}
-"""The same for color; measured 91 to 119, 13 and 1.9 on an enlarged photograph with noise, which
-flatters lossy codecs, so that a third is promised (ours)."""
+the noise of stereo and of a microbolometer (2.05 each)."""
+_RATIOS_COLOR: Final[dict[ColorCodec, float]] = {
+    "h264": 20,
+    "jpeg95": 9,
+    "camera-jpeg": 9,
+    "x264-lossless": 1.5,
+}
+"""The same for color, at 1080p with the noise of a sensor (22, 9.6 and 1.57 by
+`benchmarks/color_codecs.py`); a camera's own JPEGs are taken to be no larger than ours."""
 _USUAL: Final = "usual ratio"
 _KEPT_FREE: Final = 0.1
 """Share of the free room that no take is promised."""

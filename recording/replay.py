@@ -99,6 +99,8 @@ class ReplayRig:
     def settings(self) -> dict[str, Any]:
         """What is played, and how long it is."""
         codec = self.session.document["streams"]["color"]["codec"]
+        if codec == "camera-jpeg":  # frames that were decoded have no JPEG to keep
+            codec = "jpeg95"
         return {
             "session": self.session.name,
             "pace": self._pace,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
-from mavfer.errors import DataError
+from mavfer.errors import CommandError, DataError
 from mavfer.study.color_writer import ColorWriter
 from mavfer.study.streams_file import (
     MARKERS,
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from recording.camera import CameraInfo, Frame
 
 __all__ = ["DiskNearlyFull", "TakeWriter"]
+
+_JPEGS: Final = ("jpeg95", "camera-jpeg")
+"""Codecs whose frames are JPEGs."""
 
 
 class DiskNearlyFull(DataError):
@@ -65,14 +68,16 @@ class TakeWriter:
             begins_ns: When the session's color began, if not with this take.
 
         Raises:
-            CommandError: There is no such color codec.
+            CommandError: There is no such color codec, or the camera gives no JPEGs to keep.
             DiskNearlyFull: There is less room than that already.
             OSError: The disk is full or may not be written.
         """
         self._folder, self._reserve_bytes, self._moved_ns = folder, reserve_bytes, moved_ns
         self._require_room()
-        self._jpeg = JpegEncoder() if codec == "jpeg95" else None
         color = next(camera for camera in cameras if camera.stream == "color")
+        _require_jpegs(color, codec)
+        self._keeps_jpegs = codec == "camera-jpeg"
+        self._jpeg = JpegEncoder() if codec in _JPEGS else None
         shapes: dict[StreamName, tuple[int, int]] = {
             camera.stream: (camera.height, camera.width)
             for camera in cameras
@@ -119,15 +124,20 @@ class TakeWriter:
             flags=frame.flags,
         )
         if stream == "color":
-            pixels = cast("NDArray[np.uint8]", frame.pixels)
-            if self._jpeg is not None:
-                self._color.append_jpeg(self._jpeg.encode(pixels), host_ns)
-            else:
-                self._color.append(pixels, host_ns)
+            self._append_color(frame, host_ns)
             self._streams.append_frame(stream, None, stamp, frame.details)
         else:
             counts = cast("NDArray[np.uint16]", frame.pixels)
             self._streams.append_frame(stream, counts, stamp, frame.details)
+
+    def _append_color(self, frame: Frame, host_ns: int) -> None:
+        pixels = cast("NDArray[np.uint8]", frame.pixels)
+        if self._keeps_jpegs and frame.jpeg is not None:
+            self._color.append_jpeg(frame.jpeg, host_ns)
+        elif self._jpeg is not None:
+            self._color.append_jpeg(self._jpeg.encode(pixels), host_ns)
+        else:
+            self._color.append(pixels, host_ns)
 
     def drop(self, stream: StreamName, frame_number: int, host_ns: int, cause: str) -> None:
         """Lists a frame that is missing; `cause` is a name in `DROP_CAUSES`.
@@ -181,3 +191,13 @@ class TakeWriter:
                 f"less than the {self._reserve_bytes >> 20} MB that ending a take may need"
             )
             raise DiskNearlyFull(message)
+
+
+def _require_jpegs(color: CameraInfo, codec: ColorCodec) -> None:
+    """Raises where the camera's own JPEGs are to be kept, and it gives none."""
+    if codec == "camera-jpeg" and not color.gives_jpeg:
+        message = (
+            f"color codec {codec!r}: {color.model or 'the camera'} gives no JPEGs. "
+            f'Ask a webcam for fourcc = "MJPG", or choose jpeg95'
+        )
+        raise CommandError(message)

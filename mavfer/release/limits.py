@@ -17,6 +17,7 @@ _LOSSLESS: Final = "x264-lossless"
 _CODECS: Final = {
     "h264": "H.264, constant rate factor 18",
     "jpeg95": "JPEG of quality 95",
+    "camera-jpeg": "JPEG as the camera gave it",
     _LOSSLESS: "lossless H.264",
 }
 _FEW_SUBJECTS: Final = 30

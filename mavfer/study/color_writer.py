@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["COLOR_CODECS", "ColorCodec", "ColorWriter", "join_color", "require_joinable"]
 
-ColorCodec = Literal["h264", "jpeg95", "x264-lossless"]
+ColorCodec = Literal["h264", "jpeg95", "camera-jpeg", "x264-lossless"]
+
+_JPEG: Final[dict[str, Any]] = {
+    "encoder": "mjpeg",
+    "pixel_format": "yuvj420p",
+    # qscale 1 divides by about the steps of JPEG quality 95
+    "options": {"qmin": "1", "qmax": "1"},
+}
 
 COLOR_CODECS: Final[dict[ColorCodec, dict[str, Any]]] = {
     "h264": {
@@ -31,12 +38,8 @@ COLOR_CODECS: Final[dict[ColorCodec, dict[str, Any]]] = {
         "pixel_format": "yuv420p",
         "options": {"preset": "ultrafast", "tune": "zerolatency", "crf": "18"},
     },
-    # qscale 1 divides by about the steps of JPEG quality 95
-    "jpeg95": {
-        "encoder": "mjpeg",
-        "pixel_format": "yuvj420p",
-        "options": {"qmin": "1", "qmax": "1"},
-    },
+    "jpeg95": _JPEG,
+    "camera-jpeg": _JPEG,  # each frame says itself how it is packed
     "x264-lossless": {
         "encoder": "libx264rgb",
         "pixel_format": "rgb24",
@@ -114,7 +117,7 @@ class ColorWriter:
         self._frames += 1
 
     def append_jpeg(self, content: bytes, host_ns: int) -> None:
-        """Adds a frame that is a JPEG already; for the codec "jpeg95" alone.
+        """Adds a frame that is a JPEG already; for the codecs "jpeg95" and "camera-jpeg" alone.
 
         Raises:
             OSError: The disk is full, or the file cannot be written.
@@ -197,7 +200,8 @@ def join_color(first: Path, second: Path, target: Path) -> None:
 
 def _require_same_codec(before: Any, now: Any, path: Path) -> None:
     """Raises where a decoder that was set up for the one would not understand the other."""
-    for name in ("name", "width", "height", "pix_fmt", "extradata"):
+    is_jpeg = before.codec_context.name == _JPEG["encoder"]  # which brings all that it needs
+    for name in ("name", "width", "height", *(() if is_jpeg else ("pix_fmt", "extradata"))):
         old, new = getattr(before.codec_context, name), getattr(now.codec_context, name)
         if old != new:
             message = (

@@ -55,12 +55,16 @@ class Arrival:
     """The driver's count, in which lost frames are counted; None where it does not say."""
     is_damaged: bool = False
     """The driver missed part of the pixels."""
+    jpeg: bytes | None = None
+    """What the pixels were decoded from, where the source gives JPEGs."""
 
 
 class Source(ABC):
     """A `cv2.VideoCapture`, opened with what is wanted; what came out is in `settings`."""
 
     model, serial = "", ""
+    gives_jpegs = False
+    """Whether `Arrival.jpeg` will be given; known once it is open."""
 
     def __init__(self, place: str, wanted: Wanted) -> None:
         self.place, self._wanted = place, wanted

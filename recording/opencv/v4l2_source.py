@@ -41,7 +41,6 @@ class DeviceSource(Source):
         self._cv2: Any = None
         self._notes: BufferNotes | None = None
         self._domain: ClockDomain | None = None
-        self._gives_jpegs = False
         self._held_frames = 0
 
     @property
@@ -91,8 +90,8 @@ class DeviceSource(Source):
     def _negotiate(self, cv2: Any) -> None:
         super()._negotiate(cv2)
         is_jpeg = self.settings["fourcc"] in {"MJPG", "JPEG"}
-        self._gives_jpegs = is_jpeg and not self._wanted.is_raw
-        if self._gives_jpegs:
+        self.gives_jpegs = is_jpeg and not self._wanted.is_raw
+        if self.gives_jpegs:
             self._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
     def _path(self) -> str:
@@ -131,7 +130,9 @@ class DeviceSource(Source):
             is_host_clock = abs(age_seconds) < _LATEST_SECONDS
             self._domain = ClockDomain.HOST if is_host_clock else ClockDomain.ARRIVAL
         note = None if self._notes is None else self._notes.of(stamp_us)
-        if self._gives_jpegs and samples is not None:
+        jpeg = None
+        if self.gives_jpegs and samples is not None:
+            jpeg = samples.tobytes()
             samples = self._cv2.imdecode(samples, self._cv2.IMREAD_COLOR)
         return Arrival(
             pixels=samples,
@@ -140,6 +141,7 @@ class DeviceSource(Source):
             domain=self._domain,
             number=None if note is None else note.sequence,
             is_damaged=note is not None and note.is_damaged,
+            jpeg=jpeg,
         )
 
 

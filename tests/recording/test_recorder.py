@@ -59,7 +59,7 @@ def test_a_rig_chooses_how_its_color_is_written(study, codec):
 
 def test_an_unknown_color_codec_leaves_no_session_behind(study):
     rig = CountingRig(9, settings={"color_codec": "palette"})
-    with pytest.raises(CommandError, match="known: h264, jpeg95, x264-lossless"):
+    with pytest.raises(CommandError, match="known: h264, jpeg95, camera-jpeg, x264-lossless"):
         record_take(study, rig, subject="S01")
 
     assert study.sessions() == []

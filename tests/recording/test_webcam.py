@@ -2,6 +2,7 @@
 
 import threading
 from functools import partial
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
@@ -51,6 +52,10 @@ def bench(tmp_path_factory):
     seen["jpeg"].expected = {
         number: cv2.imread(str(folder / f"{number}.jpg"))[:, :, ::-1] for number in range(JPEGS)
     }
+    seen["jpeg"].given = {
+        number: sha256((folder / f"{number}.jpg").read_bytes()).hexdigest()
+        for number in range(JPEGS)
+    }
     return seen
 
 
@@ -85,6 +90,15 @@ def test_a_torn_jpeg_is_a_lost_frame_and_not_the_picture_before_it(bench):
     assert {14, 17}.isdisjoint(seen.numbers.tolist())
     for number, pixels in zip(seen.numbers, seen.pixels, strict=True):
         assert np.array_equal(pixels, seen.expected[number])
+
+
+def test_a_jpeg_is_handed_on_as_the_camera_gave_it(bench):
+    seen, plain = bench["jpeg"], bench["plain"]
+
+    assert seen.infos[0]["gives_jpeg"]
+    assert seen.jpegs.tolist() == [bench["jpeg"].given[number] for number in seen.numbers]
+    assert not plain.infos[0]["gives_jpeg"]
+    assert set(plain.jpegs.tolist()) == {sha256(b"").hexdigest()}
 
 
 def test_a_camera_that_begins_with_a_torn_jpeg_opens(bench):

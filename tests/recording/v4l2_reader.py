@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -47,6 +48,7 @@ class Log:
             domains=[int(f.domain) for f in self.frames],
             flags=[int(f.flags) for f in self.frames],
             details=[f.details for f in self.frames],
+            jpegs=[sha256(f.jpeg or b"").hexdigest() for f in self.frames],
             lost=self.lost,
             waits_ms=self.waits_ms,
             errors=json.dumps(self.errors),
