@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 _LARGEST_SEED: Final = 2**32 - 1
+_LATER: Final = "; Ctrl-C leaves that to mavfer audit"
 _HINT: Final = "Ctrl-C ends the take and keeps it"
 
 
@@ -123,6 +124,9 @@ def record(
     _print_report(report)
     for stream, reason in take.failures.items():
         click.echo(f"{stream}: ended early: {reason}", err=True)
+    if take.failures and report.is_passed and rig.is_paced:
+        again = f"mavfer record {study} --subject {subject} --rig {rig_name} --seconds {seconds:g}"
+        click.echo(f"once it is mended: {again} --continue {take.session}", err=True)
     if as_json:
         click.echo(json.dumps({**report.to_document(), "failures": take.failures}))
     _exit_for(report)
@@ -195,7 +199,7 @@ def _hash(take: Take) -> AuditReport:
     if not take.report.is_passed:
         return take.report
     try:
-        with hashing_bar(take.session, bytes_to_hash(take.folder)) as advance:
+        with hashing_bar(take.session, bytes_to_hash(take.folder), _LATER) as advance:
             return add_hashes(take.folder, advance)
     except KeyboardInterrupt:
         click.echo(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recording.camera import CameraInfo, Rig
     from recording.recorder import TakeProgress
 
-__all__ = ["TakeDisplay", "hashing_bar", "take_lines"]
+__all__ = ["TakeDisplay", "hashing_bar", "take_lines", "tell_of_hashing"]
 
 _GB: Final = 1e9
 _SECONDS_A_MINUTE: Final = 60
@@ -195,14 +195,10 @@ def take_lines(progress: TakeProgress, rates_hz: dict[StreamName, float]) -> Ite
 
 
 @contextmanager
-def hashing_bar(title: str, size_bytes: int) -> Iterator[Callable[[int], None]]:
+def hashing_bar(title: str, size_bytes: int, hint: str = "") -> Iterator[Callable[[int], None]]:
     """Hands out `advance(bytes)`: a bar on a terminal, a line elsewhere; nothing of small files."""
+    tell_of_hashing(title, size_bytes, hint)
     is_small = size_bytes < _WORTH_A_BAR_BYTES
-    if not is_small:
-        click.echo(
-            f"{title}: hashing {size_bytes / _GB:.1f} GB; Ctrl-C leaves that to mavfer audit",
-            err=True,
-        )
     with tqdm(
         total=size_bytes,
         desc=title,
@@ -216,6 +212,12 @@ def hashing_bar(title: str, size_bytes: int) -> Iterator[Callable[[int], None]]:
             bar.update(count)
 
         yield advance
+
+
+def tell_of_hashing(title: str, size_bytes: int, hint: str = "") -> None:
+    """Says that files are hashed, where that takes so long that somebody might wonder."""
+    if size_bytes >= _WORTH_A_BAR_BYTES:
+        click.echo(f"{title}: hashing {size_bytes / _GB:.1f} GB{hint}", err=True)
 
 
 def _text_bar(place: int) -> tqdm[NoReturn]:

@@ -15,6 +15,7 @@ from mavfer.errors import AlreadyThere
 from recording.cli_progress import TakeDisplay
 from recording.recorder import stopping_on_signals
 from recording.rig import probe_cameras, run_selftest
+from recording.rig.probing import LIMIT_SECONDS
 from recording.rig.proposal import choose_cameras, propose_rig, write_rig
 from recording.rigs import open_rig, switched_on
 
@@ -53,7 +54,7 @@ def probe(target: Path | None, *, as_json: bool) -> None:
     """
     if target is not None and target.exists():
         raise AlreadyThere(f"{target}: exists already. Choose another name, or move it away")
-    click.echo("asking the drivers for cameras, up to 15 s", err=True)
+    click.echo(f"asking the drivers for cameras, up to {LIMIT_SECONDS:.0f} s", err=True)
     reports = probe_cameras()
     _print_cameras(reports)
     if target is not None:
@@ -67,7 +68,13 @@ def probe(target: Path | None, *, as_json: bool) -> None:
 
 @rig.command(epilog="Example: mavfer rig selftest lab.toml --seconds 20 --flash")
 @click.argument("rig_name", metavar="RIG")
-@click.option("--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=20.0,
+    show_default=True,
+    help="How long the cameras are watched.",
+)
 @click.option(
     "--flash",
     is_flag=True,

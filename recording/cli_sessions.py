@@ -12,8 +12,10 @@ import click
 from mavfer.errors import CommandError, DataError, NotFound
 from mavfer.progress import progress
 from mavfer.study.session import Session
+from mavfer.study.session_files import bytes_to_hash
 from mavfer.study.study import Study
 from recording.archive import archive_session, restore_session
+from recording.cli_progress import tell_of_hashing
 from recording.markers import mark_stimulus, process_began_ns
 from recording.recorder import record_take, stopping_on_signals
 from recording.replay import ReplayRig, play, report_replay
@@ -197,6 +199,7 @@ def _archive(folder: Path, *, restore: bool) -> ArchiveReport:
     session = Session.open(folder)
     counts = (session.document.get("audit") or {}).get("streams", {})
     frames = sum(entry["frames"] for name, entry in counts.items() if name != "color")
+    tell_of_hashing(f"{session.name}: before anything is changed", bytes_to_hash(folder))
     title = f"{'restore' if restore else 'archive'} {session.name}"
     with progress(title, _PASSES * frames, "frame") as advance:
         return (restore_session if restore else archive_session)(folder, advance)

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from recording.opencv.v4l2 import VideoDevice
     from recording.realsense.listing import DeviceDescription
 
-__all__ = ["DriverReport", "FoundCamera", "Mode", "probe_cameras"]
+__all__ = ["LIMIT_SECONDS", "DriverReport", "FoundCamera", "Mode", "probe_cameras"]
 
 DriverName = Literal["realsense", "gige", "v4l2"]
 State = Literal["ok", "missing", "failed", "late"]
 
-_LIMIT_SECONDS: Final = 15.0
-"""A driver that has not answered by then does not; a slow bus takes a few seconds."""
+LIMIT_SECONDS: Final = 30.0
+"""A driver that has not answered by then does not; a slow bus takes a few seconds, and a busy
+machine more."""
 _COUNTS_FORMAT: Final = "Y16 "
 _REALSENSE: Final = "realsense"
 
@@ -76,7 +77,7 @@ class DriverReport:
         return asdict(self)
 
 
-def probe_cameras(limit_seconds: float = _LIMIT_SECONDS) -> list[DriverReport]:
+def probe_cameras(limit_seconds: float = LIMIT_SECONDS) -> list[DriverReport]:
     """What every driver says of the cameras that are connected; takes some seconds.
 
     Args:
@@ -106,7 +107,8 @@ def _report(
 ) -> DriverReport:
     """What a driver's process answers in time."""
     if not answer.poll(max(0.0, deadline - time.monotonic())):
-        text = f"did not answer within {limit_seconds:g} s. Unplug its cameras, then ask again"
+        limit = f"did not answer within {limit_seconds:g} s"
+        text = f"{limit}. Ask again; if it is late then too, unplug its cameras"
         return DriverReport(driver, "late", text)
     try:
         report: DriverReport = answer.recv()

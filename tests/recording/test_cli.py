@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 
 import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from counting_rig import CountingRig
 
 from mavfer.errors import CommandError, NotFound
 from mavfer.study.session import Session
@@ -110,6 +112,42 @@ def test_a_take_tells_what_it_records_and_ends_with_hashes(commands, study):
         "streams.h5",
         "truth.h5",
     }
+
+
+def test_a_camera_that_ended_early_is_told_with_the_way_to_go_on(commands, study, monkeypatch):
+    rig = CountingRig(None, paced=True, depth={"fails_at": 15})
+    monkeypatch.setattr("recording.cli.open_rig", lambda *_, **__: rig)
+    words = ("--subject", "S01", "--rig", "lab.toml", "--seconds", "1.5")
+    result = _run(commands, "record", study.root, *words)
+
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines()[-2:] == [
+        "depth: ended early: the cable was pulled",
+        f"once it is mended: mavfer record {study.root} --subject S01 --rig lab.toml "
+        f"--seconds 1.5 --continue S01-001",
+    ]
+
+
+def test_a_second_interruption_leaves_the_hashes_to_an_audit(commands, study, monkeypatch):
+    @contextmanager
+    def impatient(*_):
+        def interrupt(_):
+            raise KeyboardInterrupt
+
+        yield interrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("recording.cli.hashing_bar", impatient)
+        recorded = _run(commands, "record", study.root, "--subject", "S01", *SMALL)
+    folder = study.session_folder("S01-001")
+    left_out = Session.open(folder).document["files"]
+    audited = _run(commands, "audit", folder)
+
+    assert recorded.exit_code == 0, recorded.output
+    assert f"whole, its files are not hashed. Later: mavfer audit {folder}" in recorded.stderr
+    assert left_out == {}
+    assert "files   3 of 3 as recorded" in audited.stdout
+    assert set(Session.open(folder).document["files"]) == {"color.mkv", "streams.h5", "truth.h5"}
 
 
 def test_auditing_what_is_no_session_is_told(commands, tmp_path):

@@ -144,7 +144,7 @@ def test_the_line_of_a_stream_says_which_share_is_lost():
     ],
 )
 def test_only_long_hashing_is_told(size_bytes, told, capsys):
-    with hashing_bar("S01-001", size_bytes) as advance:
+    with hashing_bar("S01-001", size_bytes, "; Ctrl-C leaves that to mavfer audit") as advance:
         advance(size_bytes)
 
     assert capsys.readouterr().err == told
