@@ -43,9 +43,11 @@ types: $(VENV)/.test
 layers: $(VENV)/.test
 	$(BIN)/lint-imports
 
-# The processes share the cores, so none starts threads of its own accord.
+# The processes share the cores, so none starts threads of its own accord; and Python keeps what it
+# compiles, even where it is told not to, as tests start many processes that import all of us.
 pytest: export OMP_NUM_THREADS := 1
 pytest: export OPENCV_FOR_THREADS_NUM := 1
+pytest: export PYTHONDONTWRITEBYTECODE :=
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES)
 

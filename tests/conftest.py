@@ -40,11 +40,15 @@ files that use one: they share a process."""
 
 FIRST = (
     "journey",
-    "gige_address",
-    "tests/mavfer/test_demo.py",
     "tests/annotator_web/test_path_browser.py",
+    "tests/mavfer/test_demo.py",
+    "gige_address",
 )
-"""What takes longest is begun first, so that no process waits for it in the end."""
+"""What takes longest is begun first, in this order, so that no process waits for it in the end.
+
+In a fresh clone the journey has numba compile everything, which is kept on the disk. The browser
+needs none of it; the demo, whose processes would compile all of it as well, finds it done.
+"""
 
 # A shared machine is slow at times; laws of mathematics are tested, not its speed.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,7 +65,8 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=unwanted)
     items[:] = [item for item in items if ("soak" in item.keywords) == is_soak]
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: group_of(item.nodeid) not in FIRST)
+        ranks = {group: rank for rank, group in enumerate(FIRST)}
+        items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -11,7 +11,8 @@ from runpy import run_path
 import pytest
 
 HERE = Path(__file__).parent
-TOGETHER = run_path(str(HERE / "conftest.py"))["TOGETHER"]
+RULES = run_path(str(HERE / "conftest.py"))
+FIRST, TOGETHER = RULES["FIRST"], RULES["TOGETHER"]
 IN_TWO = ("--numprocesses", "2")
 ALLOWED, UNHEARD = "MAVFER_REAL_MEDIA is not set", "no time"
 SKIPPING = """
@@ -114,3 +115,8 @@ def test_every_extra_can_be_tried_in_an_environment_of_its_own():
     assert told - {"base"} == project["optional-dependencies"].keys() - sets_of_others
     everything = project["optional-dependencies"]["all"][0]
     assert {name for name in tried["COMPILED"] if name in everything} == set()
+
+
+@pytest.mark.parametrize("group", FIRST)
+def test_what_is_begun_first_is_there(group):
+    assert group in TOGETHER or (HERE.parent / group).is_file()
