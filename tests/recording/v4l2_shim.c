@@ -17,7 +17,8 @@
      stall_at, stall_ms   before this frame nothing comes for so long
      unplug_at     the device is gone before this frame, once
      replug_ms     ... and back after so long; 0 is never
-     armed_by      file: stall_at and unplug_at count from when it is there, not from the opening
+     armed_by      file: gap_at, stall_at and unplug_at count from when it is there, and not from
+                   the opening
      eio_at        from this frame on dequeuing fails with EIO
      damaged_at    this frame has the driver's flag for damage
      is_mute       1: the driver does not say which buffer holds which frame
@@ -219,7 +220,7 @@ static void lose_late(Device *d) {
     int64_t newest = d->next;
     while (due_ns(d, newest + 1) <= now_ns()) newest++;
     if (newest - d->next >= d->buffers) d->next = newest - d->buffers + 1;
-    if (d->next == d->gap_at) {
+    if (has_come(d, d->gap_at, d->next)) {
         d->next += d->gap;
         d->gap_at = -1;
     }
