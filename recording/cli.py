@@ -172,7 +172,6 @@ def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: 
     if continues:
         hint = f"a further segment of {continues}; {hint}"
     storage: Storage = getattr(rig, "storage", Storage())
-    click.echo(f"rig {rig.name}: opening the cameras", err=True)
     with (
         stopping_on_signals() as stop,
         TakeDisplay(rig, seconds, stop, hint, ends_itself=ends_itself) as display,

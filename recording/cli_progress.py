@@ -67,6 +67,8 @@ class TakeDisplay:
         self._is_end_told = False
 
     def __enter__(self) -> TakeDisplay:
+        if self._is_terminal:  # some cameras take seconds
+            click.echo(f"rig {self._rig.name}: opening the cameras", err=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -95,7 +95,6 @@ def selftest(
     failed.
     """
     opened = open_rig(rig_name, seconds=seconds)
-    click.echo(f"rig {opened.name}: opening the cameras", err=True)
     with (
         switched_on(opened),
         stopping_on_signals() as stop,

@@ -100,10 +100,7 @@ def test_a_take_tells_what_it_records_and_ends_with_hashes(commands, study):
     result = _run(commands, "record", study.root, "--subject", "S01", *SMALL)
 
     assert result.exit_code == 0, result.output
-    assert result.stderr.splitlines()[:2] == [
-        "rig simulated: opening the cameras",
-        "S01-001: recording 0:01 with rig simulated",
-    ]
+    assert result.stderr.startswith("S01-001: recording 0:01 with rig simulated\n")
     assert "  color   simulated simulated-color-0, 160x120 at 30" in result.stderr
     assert result.stdout.startswith("S01-001: ok")
     assert "files   3 of 3 as recorded" in result.stdout

@@ -119,6 +119,7 @@ def test_a_terminal_shows_a_bar_and_a_line_a_stream(stop, capsys, monkeypatch):
         shown.show(_progress(troubles={"depth": "lost: x"}))
     text = capsys.readouterr().err
 
+    assert text.startswith("rig counting: opening the cameras\n")
     assert "S01-001 0:00 of 10:00 |" in text
     assert "| disk for 1 h 0 min" in text
     assert "  depth         897 frames     0.0 a second, none lost; NO FRAMES (lost: x)" in text
