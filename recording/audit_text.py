@@ -86,6 +86,8 @@ def _clock_words(clock: ClockReport) -> Iterator[str]:
         yield "clock: cannot be fitted"
     elif not clock.fit["is_usable"]:
         yield "no clock of its own: the times of its frames are those of their arrival"
+    elif clock.domains == ("host",) and clock.fit["drift_ppm"] == 0:
+        yield "clock: the host's own, by which its driver stamps the frames"
     else:
         fit = clock.fit
         middle, worst = fit["uncertainty_median_ms"], fit["uncertainty_max_ms"]

@@ -2,7 +2,8 @@
 
 A camera that was opened again counts from nought, and its clock may too. What is stored goes on:
 the count by the time that passed, the clock by the same, and the first frame of the new stretch is
-flagged, so that a reader can fit the clock of each stretch by itself.
+flagged, so that a reader can fit the clock of each stretch by itself. Stamps of the host's clock go
+on by themselves and are left as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from recording.camera import Frame, FrameFlag, LostFrame
+from recording.camera import ClockDomain, Frame, FrameFlag, LostFrame
 
 if TYPE_CHECKING:
     from typing import TypeVar
@@ -108,7 +109,8 @@ class Stretches:
             self._added_frames += periods - passed
         strayed_ns = frame.device_ns + self._moved_ns - last.device_ns - elapsed_ns
         doubt_ns = _CLOCK_DOUBT_NS + _CLOCK_DOUBT_SHARE * elapsed_ns
-        if abs(strayed_ns) > doubt_ns or elapsed_ns + strayed_ns < 0:
+        is_of_host = frame.domain == ClockDomain.HOST
+        if not is_of_host and (abs(strayed_ns) > doubt_ns or elapsed_ns + strayed_ns < 0):
             self._moved_ns -= strayed_ns
         number = frame.frame_number + self._added_frames
         return Gap(

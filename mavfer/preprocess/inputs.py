@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PIPELINE", "Inputs", "Options", "gather_inputs"]
 
-PIPELINE: Final = 3
+PIPELINE: Final = 4
 """Raised when preprocessing gives other results from the same inputs, so that shards are remade."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mavfer.study.streams_file import CLOCK_DOMAINS
-from mavfer.vision.clocks import fit_clock, in_order
+from mavfer.vision.clocks import fit_clock, in_order, trust_host_stamps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,8 @@ _FIT_NUMBERS: Final = (
     *("residual_median_ms", "residual_p95_ms", "residual_max_ms"),
     *("bound_ms", "frames"),
 )
+_OTHER_CLOCK_NS: Final = 5e9
+"""Nearly all frames arrive sooner after they were stamped (ours, as cameras take it)."""
 _REPEATED: Final = 4
 """Camera's flag of a frame that shows the same exposure as the one before."""
 _RESTARTED: Final = 8
@@ -39,7 +41,7 @@ class StreamClock:
     host_ns: NDArray[np.int64]
     """(T,) middle of the exposures on the host's clock; arrivals where the clock is of no use."""
     fit: ClockFit
-    """The stream's clock against the host's."""
+    """The stream's clock against the host's; without a drift where it is the host's."""
     domains: tuple[str, ...]
     """Whose clock stamped the frames, names in `CLOCK_DOMAINS`; mostly one."""
     is_used: bool
@@ -70,7 +72,10 @@ class StreamClock:
 
 
 def fit_stream_clock(times: NDArray[Any]) -> StreamClock:
-    """Fits a stream's clock to the host's, and gives the time of each frame.
+    """Brings a stream's stamps onto the host's clock, and gives the time of each frame.
+
+    A device's own clock is fitted. Stamps that the host's driver took are on the host's clock as
+    they are. Where there is no stamp but the arrival, that is the time.
 
     Args:
         times: (T,) stamps of the type `streams_file.TIMES`, at least one.
@@ -83,17 +88,25 @@ def fit_stream_clock(times: NDArray[Any]) -> StreamClock:
     # No frame arrives before its exposure ends; stamps are of its middle. Without this, an exposure
     # that grows in the dark would look like a clock that drifts.
     middle_arrived_ns = arrived_ns - times["exposure_ns"] // 2
-    restarts = np.flatnonzero(times["flags"] & _RESTARTED)
-    fit = fit_clock(device_ns, middle_arrived_ns, restarts=restarts.tolist())
-    codes = np.unique(times["domain"])
-    is_used = CLOCK_DOMAINS["arrival"] not in codes and fit.is_usable
+    domains = [name for name, code in CLOCK_DOMAINS.items() if code in times["domain"]]
+    if domains == ["host"] and _are_of_host(device_ns, arrived_ns):
+        fit = trust_host_stamps(device_ns, middle_arrived_ns)
+    else:
+        restarts = np.flatnonzero(times["flags"] & _RESTARTED)
+        fit = fit_clock(device_ns, middle_arrived_ns, restarts=restarts.tolist())
+    is_used = "arrival" not in domains and fit.is_usable
     host_ns = in_order(fit.to_host(device_ns), fit.uncertainty_ns) if is_used else arrived_ns
     return StreamClock(
         host_ns=host_ns.astype(np.int64)[_first_showings(times)],
         fit=fit,
-        domains=tuple(name for name, code in CLOCK_DOMAINS.items() if code in codes),
-        is_used=bool(is_used),
+        domains=tuple(domains),
+        is_used=is_used,
     )
+
+
+def _are_of_host(stamps_ns: NDArray[np.int64], arrived_ns: NDArray[np.int64]) -> bool:
+    """False where stamps are so far from the arrivals that they must be of another clock."""
+    return bool(np.median(np.abs(arrived_ns - stamps_ns)) < _OTHER_CLOCK_NS)
 
 
 def _first_showings(times: NDArray[Any]) -> NDArray[np.intp]:

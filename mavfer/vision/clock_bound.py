@@ -6,7 +6,8 @@ the same for all frames, cannot be seen in stamps.
 The bound has three parts (ours; its constants are from simulation, see `benchmarks/clock_fit.py`):
 
 - luck: an edge that rests on N frames is as far above the true one as the least of N delays. That
-  is read off the delays themselves, at the share of them that N frames would be sure to undercut;
+  is read off the delays themselves, at the share of them that N frames would be sure to undercut,
+  and taken to be long where there are too few delays to tell;
 - bend: what is left between edge and delays in the worst part of the take, because the clock does
   not run as straight as the edge or the shortest delay changes;
 - the step in which the stamps count.
@@ -26,6 +27,8 @@ __all__ = ["bound_bend_ns", "bound_edge", "is_bent", "largest_lift_ns"]
 _SURE_FRAMES: Final = 16.0
 """The least of N delays is below their quantile 16/N, with room for edges that tilt (simulated)."""
 _LUCK: Final = 2.2
+_UNSEEN_NS: Final = 100e6
+"""Of so few frames all may be late; by how much they cannot tell: the longest usual wait (ours)."""
 _WINDOWS: Final = 10
 _FRAMES_PER_WINDOW: Final = 5
 _FRAMES_TO_JUDGE: Final = 20
@@ -55,6 +58,8 @@ def bound_edge(
     """
     counts = np.bincount(piece)
     learnt = residual_ns[counts[piece] >= min(_FRAMES_TO_LEARN, counts.max())]
+    if len(learnt) <= _SURE_FRAMES:
+        learnt = np.append(learnt, max(_UNSEEN_NS, learnt.max()))
     order = np.sort(learnt)
     share = np.minimum(_SURE_FRAMES / _frames_near(elapsed_ns, piece, reach_ns), 1)
     quantile = np.interp(share * (len(order) - 1), np.arange(len(order)), order)

@@ -11,18 +11,22 @@ import numpy as np
 from mavfer.errors import NotAligned
 from mavfer.vision.clock_bound import is_bent, largest_lift_ns
 from mavfer.vision.clock_edge import MAX_DRIFT_PPM, LowerEdge, fit_lower_edge
-from mavfer.vision.clock_steps import classify_spacings, find_steps, rough_delays
+from mavfer.vision.clock_spacings import classify_spacings
+from mavfer.vision.clock_steps import find_steps, rough_delays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mavfer.vision.clock_steps import RoughDelays, Spacings
+    from mavfer.vision.clock_spacings import Spacings
+    from mavfer.vision.clock_steps import RoughDelays
 
 __all__ = ["FittedPieces", "fit_pieces"]
 
 _TIMES_DOUBT: Final = 4.0
+_LONGEST_WAIT_NS: Final = 2e9
+"""For so long frames may wait for a busy host: two seconds of a camera's buffers (ours)."""
 _NO_STEP_NS: Final = 150_000.0
 """What the edge has between two pieces must be more than this, or they are one."""
 _FRAMES_TO_KNOW: Final = 60
@@ -75,7 +79,7 @@ def fit_pieces(
     elapsed = (host_ns - host_ns[0]).astype(np.float64)
     delay = host_ns - host_ns[0] - (device_ns - device_ns[0])
     rough = rough_delays(elapsed, delay.astype(np.float64))
-    _require_a_clock(rough)
+    _require_a_clock(rough, float(elapsed[-1]))
     spacings = classify_spacings(device_ns, host_ns, resolution_ns)
     cuts = find_steps(elapsed, rough.level_ns, spacings)
     _require_few_jumps(cuts, len(device_ns), each=2)
@@ -93,23 +97,32 @@ def _real_steps(
 ) -> list[int]:
     """The cuts at which the edge has a step, and one that the spacing of stamps allows.
 
-    Of a piece of a few frames the step is not well enough known to ask the spacing. A cut that is
-    known stays, however small its step is.
+    Of a piece of a few frames the step is not well enough known to ask by how much the grid moved.
+    A cut that is known stays, however small its step is.
     """
-    steps_ns = np.diff(fitted.shift_ns)
+    steps_ns = -np.diff(fitted.shift_ns)
     counts = np.bincount(fitted.piece)
-    is_sure = np.minimum(counts[1:], counts[:-1]) >= _FRAMES_TO_KNOW
+    shorter = np.minimum(counts[1:], counts[:-1])
     return [
         cut
-        for cut, step_ns, sure in zip(cuts, steps_ns.tolist(), is_sure.tolist(), strict=True)
+        for cut, step_ns, frames in zip(cuts, steps_ns.tolist(), shorter.tolist(), strict=True)
         if cut in known
-        or (abs(step_ns) > _NO_STEP_NS and (not sure or spacings.may_step(cut, -step_ns)))
+        or (
+            abs(step_ns) > _NO_STEP_NS
+            and not spacings.is_regular(cut, step_ns)
+            and (frames < _FRAMES_TO_KNOW or spacings.may_step(cut, step_ns))
+        )
     ]
 
 
-def _require_a_clock(rough: RoughDelays) -> None:
-    """Raises NotAligned where the stamps run much faster or slower than time."""
-    if abs(rough.drift) > MAX_DRIFT_PPM * 1e-6 + _TIMES_DOUBT * rough.doubt:
+def _require_a_clock(rough: RoughDelays, last_ns: float) -> None:
+    """Raises NotAligned where the stamps run so fast or slow that no delay explains it.
+
+    Frames that waited while the host was busy, or that queue up, look like a clock that drifts. So
+    it is not the rate that tells, but what it adds up to until the last arrival: a wait of seconds.
+    """
+    explained_ns = (MAX_DRIFT_PPM * 1e-6 + _TIMES_DOUBT * rough.doubt) * last_ns + _LONGEST_WAIT_NS
+    if abs(rough.drift) * last_ns > explained_ns:
         message = (
             f"device clock drifts by {rough.drift * 1e6:.0f} ppm against the host: its stamps are "
             f"not nanoseconds. Check clock_hz of the camera, or use arrival times"
@@ -179,13 +192,16 @@ def _doubts(fitted: FittedPieces, spacings: Spacings, known: frozenset[int]) -> 
 
     Those are late frames of odd spacing, whose lateness could hide that only they were stamped
     wrongly, frames of which the spacings before and after say so, and what lies beside a step that
-    is not known beforehand.
+    is not known beforehand, or beside a grid that moved while all frames there are late.
     """
     is_late = fitted.residual_ns > np.percentile(fitted.residual_ns, _LATE_PERCENTILE)
     may_hide = (is_late & spacings.is_odd) | spacings.may_be_wrong()
     doubt = np.where(may_hide, np.abs(spacings.excess_ns), 0.0)
     cuts = np.flatnonzero(np.diff(fitted.piece)) + 1
     doubt[cuts] = 0
+    for frame in np.setdiff1d(spacings.moved_grids(), cuts).tolist():
+        beside = _late_beside(frame, is_late)
+        doubt[beside] = np.maximum(doubt[beside], abs(spacings.excess_ns[frame]))
     for cut, step_ns in zip(cuts.tolist(), np.diff(fitted.shift_ns).tolist(), strict=True):
         if cut in known:
             continue

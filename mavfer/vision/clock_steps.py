@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from mavfer.vision.clock_edge import MAX_DRIFT_PPM
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RoughDelays", "Spacings", "classify_spacings", "find_steps", "rough_delays"]
+    from mavfer.vision.clock_spacings import Spacings
+
+__all__ = ["RoughDelays", "find_steps", "rough_delays"]
 
 _FRAMES_TO_GUESS: Final = 8
+_WINDOWS_TO_GUESS: Final = 8
 _SECONDS_TO_GUESS: Final = 20.0
 _LEAST_STEP_NS: Final = 150_000.0
 """Smaller steps are left to the bound of the fit."""
@@ -30,20 +35,17 @@ _TIMES_LONELY: Final = 30.0
 is no luck. Where delays thin out towards their least, lucky frames are what the edge rests on."""
 _SHORT_FRAMES: Final = (1, 4, 16, 64, 256)
 """Frames on either side that are compared where the spacing is odd."""
+_LEAST_GRID_FRAMES: Final = 4
+_SURE_GRID_FRAMES: Final = 16
+"""Frames on either side that place a grid at all, and against those that are exposed late."""
+_TIMES_USUAL: Final = 3.0
+"""A step is known to within so many times the usual change of the level."""
 _TIMES_LONG: Final = 1.4
 """Where there are thousands of frames to choose from, chance goes further."""
 _LONG_SECONDS: Final = 10.0
 """Where the spacing tells nothing a run of late frames that lasts so long passes for a step."""
 _LEAST_SECONDS: Final = 3.0
 _LEAST_FRAMES: Final = 8
-_RETURN_FRAMES: Final = 3
-_IRREGULAR: Final = 0.125
-"""Share of the period by which stamps may jitter before their spacing tells nothing."""
-_ALIKE_NS: Final = 1e6
-_STRANGE_NS: Final = 1e9
-_TIMES_JITTER: Final = 8.0
-_LEAST_JITTER: Final = 1e-4
-"""Share of the period that no camera keeps better, each frame of a gap adding its own."""
 
 
 @dataclass(frozen=True)
@@ -51,49 +53,11 @@ class RoughDelays:
     """Delays with a first guess of the drift taken out."""
 
     level_ns: NDArray[np.float64]
-    """(T,) delay, less the guessed drift."""
+    """(T,) delay, less as much of the guessed drift as a clock can have."""
     drift: float
     """The guess, as a share of one."""
     doubt: float
     """How far the guess may be off."""
-
-
-@dataclass(frozen=True)
-class Spacings:
-    """How each stamp follows the one before; arrays (T,), the first frame follows nothing."""
-
-    is_odd: NDArray[np.bool_]
-    """By a time that is no whole number of frames."""
-    is_single: NDArray[np.bool_]
-    """By the time of one frame."""
-    is_interrupted: NDArray[np.bool_]
-    """After a second or more without arrivals."""
-    excess_ns: NDArray[np.float64]
-    """By how much more than the time of one frame."""
-    period_ns: float
-    """Time of one frame; 0 where the stamps are too irregular."""
-    alike_ns: float
-    """A step as delays tell it and as the spacing tells it agree to within this."""
-
-    def may_step(self, frame: int, step_ns: float) -> bool:
-        """True where a steady camera's clock can have been set by this much before a frame.
-
-        What the spacing has beyond a whole number of frames is then the step. A shortest delay that
-        changes, for example as another camera comes onto the bus, does not show in the spacing. A
-        camera that was away for long may have begun anew between two frames.
-        """
-        if self.period_ns == 0 or self.is_interrupted[frame] or abs(step_ns) > _STRANGE_NS:
-            return True
-        if not self.is_odd[frame] and abs(step_ns) < self.period_ns / 2:
-            return False
-        apart = (step_ns - self.excess_ns[frame]) / self.period_ns
-        return bool(abs(apart - round(apart)) * self.period_ns < self.alike_ns)
-
-    def may_be_wrong(self) -> NDArray[np.bool_]:
-        """True (T,) for frames whose stamps alone are off: the next spacing takes it back."""
-        following = np.append(self.excess_ns[1:], np.inf)
-        is_taken_back: NDArray[np.bool_] = np.abs(self.excess_ns + following) < self.alike_ns
-        return self.is_odd & is_taken_back
 
 
 def rough_delays(elapsed_ns: NDArray[np.float64], delay_ns: NDArray[np.float64]) -> RoughDelays:
@@ -109,46 +73,16 @@ def rough_delays(elapsed_ns: NDArray[np.float64], delay_ns: NDArray[np.float64])
     frames = len(delay_ns)
     if frames < _FRAMES_TO_GUESS or elapsed_ns[-1] <= 0:
         return RoughDelays(delay_ns, 0.0, np.inf)
-    window = min(frames // 4, int(_SECONDS_TO_GUESS * 1e9 / elapsed_ns[-1] * frames) + 2)
+    window = min(
+        frames // _WINDOWS_TO_GUESS, int(_SECONDS_TO_GUESS * 1e9 / elapsed_ns[-1] * frames) + 2
+    )
     middle = np.arange(window, frames - window + 1)
     change = _level_changes(delay_ns, window)[middle]
-    apart = elapsed_ns[-1] / frames * window
+    apart = elapsed_ns[-1] / (frames - 1) * window
     drift = float(np.median(change)) / apart
     doubt = float(np.median(np.abs(change - np.median(change)))) / apart
-    return RoughDelays(delay_ns - drift * elapsed_ns, drift, doubt)
-
-
-def classify_spacings(
-    device_ns: NDArray[np.int64], host_ns: NDArray[np.int64], resolution_ns: float
-) -> Spacings:
-    """Which stamps follow the one before as a steady camera's would.
-
-    Stamps that go back are odd, and those that return after one; of a steady camera also those that
-    no number of frames explains. A stamp that repeats the one before is not: it is the same
-    exposure again.
-    """
-    spacing = np.diff(device_ns).astype(np.float64)
-    ahead = spacing[spacing > 0]
-    period = float(np.median(ahead)) if ahead.size else 0.0
-    jitter = float(np.median(np.abs(ahead - period))) if ahead.size else 0.0
-    tolerance = max(_TIMES_JITTER * jitter, 3.0 * resolution_ns, _LEAST_JITTER * period)
-    is_steady = period > 0 and tolerance <= _IRREGULAR * period
-    frames = np.maximum(np.rint(spacing / max(period, 1.0)), 1)
-    is_whole = np.abs(spacing - frames * period) <= tolerance + _LEAST_JITTER * frames * period
-    is_single = is_steady & is_whole & (frames == 1)
-    is_back = spacing < 0
-    returns = np.append(False, is_back[:-1]) & (spacing > (_RETURN_FRAMES + 1) * period)
-    is_odd = is_back | returns
-    if is_steady:
-        is_odd |= ~is_single & (spacing != 0) & ~is_whole
-    return Spacings(
-        is_odd=np.append(False, is_odd),
-        is_single=np.append(False, is_single),
-        is_interrupted=np.append(False, np.diff(host_ns) > _STRANGE_NS),
-        excess_ns=np.append(0.0, spacing - period),
-        period_ns=period if is_steady else 0.0,
-        alike_ns=max(tolerance, _ALIKE_NS),
-    )
+    likely = float(np.clip(drift, -MAX_DRIFT_PPM * 1e-6, MAX_DRIFT_PPM * 1e-6))
+    return RoughDelays(delay_ns - likely * elapsed_ns, drift, doubt)
 
 
 def find_steps(
@@ -156,10 +90,10 @@ def find_steps(
 ) -> list[int]:
     """Frames, ascending, that are the first of a new piece: the clock was set just before.
 
-    Where the spacing of stamps is odd, a few frames on either side are enough to tell a step;
-    elsewhere it takes seconds on either side, and where a steady camera's stamps follow each other
-    there is none. Stamps that lie alone far below all others, in the future, are pieces of one
-    frame.
+    Where the spacing of stamps is odd and their grid moves, a few frames on either side are enough
+    to tell a step; elsewhere it takes seconds on either side, and where a steady camera's stamps
+    follow each other there is none. Stamps that lie alone far below all others, in the future, are
+    pieces of one frame.
 
     Args:
         elapsed_ns: float64 (T,), arrivals after the first.
@@ -172,7 +106,7 @@ def find_steps(
     per_second = (frames - 1) * 1e9 / elapsed_ns[-1]
     window = int(max(_LONG_SECONDS * per_second, _LEAST_FRAMES))
     least = int(max(_LEAST_SECONDS * per_second, _LEAST_FRAMES))
-    cuts = _lonely_frames(level_ns, window) | _odd_steps(level_ns, spacings.is_odd)
+    cuts = _lonely_frames(level_ns, window, spacings) | _odd_steps(level_ns, spacings)
     window = min(window, frames // 2)
     threshold = _TIMES_LONG * _threshold(_level_changes(level_ns, window))
     pieces = list(pairwise([0, *sorted(cuts), frames]))
@@ -215,26 +149,57 @@ def _threshold(changes: NDArray[np.float64]) -> float:
     return max(_LEAST_STEP_NS, _TIMES_SPREAD * float(np.median(np.abs(changes))))
 
 
-def _lonely_frames(level: NDArray[np.float64], window: int) -> set[int]:
-    """Frames far below all others within a window on either side, and the frames after them."""
+def _lonely_frames(level: NDArray[np.float64], window: int, spacings: Spacings) -> set[int]:
+    """Frames far below all others within a window on either side, and the frames after them.
+
+    A steady camera's stamp that is in the future is odd, or the one after it is.
+    """
     before, onward = _least_around(level, window)
     depth = np.minimum(before, np.append(onward[1:], np.inf)) - level
     usual = float(np.median(depth[depth > 0])) if (depth > 0).any() else 0.0
-    lonely = np.flatnonzero(depth > max(_LEAST_LONELY_NS, _TIMES_LONELY * usual))
+    is_lonely = depth > max(_LEAST_LONELY_NS, _TIMES_LONELY * usual)
+    if spacings.period_ns > 0:
+        is_lonely &= spacings.is_odd | np.append(spacings.is_odd[1:], False)
+    lonely = np.flatnonzero(is_lonely)
     both = np.concatenate([lonely, lonely + 1])
     return set(both[(both > 0) & (both < len(level))].tolist())
 
 
-def _odd_steps(level: NDArray[np.float64], is_odd: NDArray[np.bool_]) -> set[int]:
-    """Frames of odd spacing at which the level changes, seen with any number of frames."""
+def _odd_steps(level: NDArray[np.float64], spacings: Spacings) -> set[int]:
+    """Frames of odd spacing at which the level changes, seen with any number of frames.
+
+    Of a steady camera the grid of the stamps must move by the same. Where stamps went back, or the
+    camera was away, there is no grid to ask.
+    """
     steps: set[int] = set()
-    candidates = np.flatnonzero(is_odd)
+    odd = np.flatnonzero(spacings.is_odd)
+    has_no_grid = spacings.is_impossible | spacings.is_interrupted
     for window in _SHORT_FRAMES:
         changes = _level_changes(level, window)
-        is_step = np.abs(changes[candidates]) > _threshold(changes)
-        is_whole = (candidates >= window) & (candidates <= len(level) - window)
-        steps.update(candidates[is_step & is_whole].tolist())
+        is_step = np.abs(changes[odd]) > _threshold(changes)
+        is_step &= (odd >= window) & (odd <= len(level) - window)
+        is_step &= has_no_grid[odd] | _moves_grid(odd, changes, window, spacings)
+        steps.update(odd[is_step].tolist())
     return steps
+
+
+def _moves_grid(
+    frames: NDArray[np.int64], changes: NDArray[np.float64], window: int, spacings: Spacings
+) -> NDArray[np.bool_]:
+    """True (N,) before which of the frames the grid moves as the level does, the other way.
+
+    Where few frames tell the grid, chance makes some agree: then the stamps must follow each other
+    by the step itself, without frames lost between them.
+    """
+    if spacings.period_ns == 0 or window < _LEAST_GRID_FRAMES:
+        return np.zeros(len(frames), dtype=np.bool_)
+    shifts_ns, steps_ns = spacings.grid_shifts_ns(frames, window), -changes[frames]
+    has_moved = np.abs(shifts_ns) > spacings.tolerance_ns
+    if window < _SURE_GRID_FRAMES:
+        is_direct = np.abs(spacings.excess_ns[frames] - steps_ns) < spacings.period_ns / 2
+        return has_moved & is_direct & spacings.are_alike(steps_ns, shifts_ns)
+    doubt_ns = _TIMES_USUAL * float(np.median(np.abs(changes)))
+    return has_moved & spacings.are_alike(steps_ns, shifts_ns, doubt_ns)
 
 
 def _long_step(changes: NDArray[np.float64], window: int, least: int, threshold: float) -> int:

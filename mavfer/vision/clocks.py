@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["ClockFit", "ClockPiece", "fit_clock", "in_order"]
+__all__ = ["ClockFit", "ClockPiece", "fit_clock", "in_order", "trust_host_stamps"]
 
 _NS_PER_MS: Final = 1e6
 _TIMES_UNSURE: Final = 4.0
@@ -147,7 +147,8 @@ def fit_clock(
 
     Raises:
         InvalidArray: No frames, or lengths differ.
-        NotAligned: Stamps run at a rate that no clock in nanoseconds has, or jump all the time.
+        NotAligned: Stamps run so fast or slow that no clock in nanoseconds does, and no wait of two
+            seconds explains it, or jump all the time.
     """
     device, host = _checked_stamps(device_ns, host_ns)
     if _standstill(device, host) >= _STANDSTILL:
@@ -176,6 +177,32 @@ def fit_clock(
         uncertainty_ns=uncertainty,
         _edge=fitted.edge,
         _shift_ns=(fitted.shift_ns[fitted.piece] + turns)[_firsts(turns, fitted.piece)],
+    )
+
+
+def trust_host_stamps(stamps_ns: NDArray[np.int64], host_ns: NDArray[np.int64]) -> ClockFit:
+    """The times that stamps of the host's own clock are: there is no offset or drift to find.
+
+    How sure a driver's stamps are, no stamp tells, apart from the step in which they count and from
+    those that are later than the arrival.
+
+    Args:
+        stamps_ns: int64 (T,), stamps that a driver took from the host's monotonic clock.
+        host_ns: int64 (T,), arrivals on the same clock.
+
+    Raises:
+        InvalidArray: No frames, or lengths differ.
+    """
+    stamps, host = _checked_stamps(stamps_ns, host_ns)
+    ahead_ns = np.maximum(stamps - host, 0)
+    origin_ns = int(stamps[0])
+    return _unfitted(
+        origin_ns,
+        origin_ns,
+        np.maximum(host - stamps, 0),
+        ahead_ns + find_resolution_ns(stamps),
+        bound_ms=0.0,
+        is_usable=True,
     )
 
 
@@ -274,20 +301,35 @@ def _pieces(
 def _unusable(device: NDArray[np.int64], host: NDArray[np.int64]) -> ClockFit:
     """The fit of a clock that stands still: every frame as late as the take is long."""
     since = host - host[0]
-    whole = np.full(len(host), int(since[-1]), dtype=np.int64)
-    delay_ms = since / _NS_PER_MS
+    whole = np.full(len(host), since[-1])
+    bound_ms = largest_lift_ns(since.astype(np.float64)) / _NS_PER_MS
+    return _unfitted(int(device[0]), int(host[0]), since, whole, bound_ms=bound_ms, is_usable=False)
+
+
+def _unfitted(
+    device_origin_ns: int,
+    host_origin_ns: int,
+    delay_ns: NDArray[np.int64],
+    uncertainty_ns: NDArray[np.int64],
+    *,
+    bound_ms: float,
+    is_usable: bool,
+) -> ClockFit:
+    """One piece without drift, of delays (T,) and uncertainties (T,) that are known without fit."""
+    delay_ms = delay_ns / _NS_PER_MS
+    frames = len(delay_ns)
     return ClockFit(
-        device_origin_ns=int(device[0]),
-        host_origin_ns=int(host[0]),
+        device_origin_ns=device_origin_ns,
+        host_origin_ns=host_origin_ns,
         drift_ppm=0.0,
         residual_median_ms=float(np.median(delay_ms)),
         residual_p95_ms=float(np.percentile(delay_ms, 95)),
         residual_max_ms=float(delay_ms.max()),
-        bound_ms=largest_lift_ns(since.astype(np.float64)) / _NS_PER_MS,
-        frames=len(host),
-        is_usable=False,
-        pieces=(ClockPiece(0, len(host), "start", 0, float(delay_ms[-1])),),
-        uncertainty_ns=whole,
+        bound_ms=bound_ms,
+        frames=frames,
+        is_usable=is_usable,
+        pieces=(ClockPiece(0, frames, "start", 0, float(uncertainty_ns.max()) / _NS_PER_MS),),
+        uncertainty_ns=uncertainty_ns,
         _edge=LowerEdge(np.array([0.0, 1.0]), np.zeros(2), np.zeros(1)),
         _shift_ns=np.zeros(1, dtype=np.int64),
     )

@@ -96,6 +96,10 @@ def test_the_first_gaps_and_jumps_are_listed_and_the_rest_is_counted():
     [
         (ClockReport(("device",), None, "stamps jump"), "clock: cannot be fitted"),
         (
+            ClockReport(("host",), {**FIT, "drift_ppm": 0.0}, None),
+            "clock: the host's own, by which its driver stamps the frames",
+        ),
+        (
             ClockReport(("arrival",), {**FIT, "is_usable": False}, None),
             "no clock of its own: the times of its frames are those of their arrival",
         ),

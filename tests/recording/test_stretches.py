@@ -108,3 +108,12 @@ def test_the_text_of_the_longest_gap_fits_the_table_of_events():
     _, gap = stretches.carry(_frame(2**31, 86_400 * 10**9, 0))
 
     assert len(str(gap).encode()) <= 128
+
+
+def test_stamps_of_the_hosts_clock_are_left_as_they_are():
+    stretches = Stretches(RATE_HZ, LastStamp(10**12, 10**12 - 5_000_000, 7))
+    waited = Frame(PIXELS, 10**12 + 10**9, 10**12 + 6 * 10**8, ClockDomain.HOST, 0, 0)
+    carried, gap = stretches.carry(waited)
+
+    assert carried.device_ns == waited.device_ns
+    assert gap.moved_ns == 0

@@ -109,6 +109,44 @@ def test_arrivals_have_no_uncertainty_to_tell():
     json.dumps(told, allow_nan=False)
 
 
+def _stamped_by_the_driver(frames, *, seed=0):
+    """Stamps of the host's clock, 20 ms before the arrival and more."""
+    times, middle_ns = _times(frames, seed=seed, domain="host")
+    times["device_ns"] = middle_ns
+    times["host_ns"] += 20 * MS
+    return times, middle_ns
+
+
+@pytest.mark.parametrize("frames", [1, 2, 900])
+def test_stamps_of_the_hosts_driver_are_the_times(frames):
+    times, middle_ns = _stamped_by_the_driver(frames)
+    clock = fit_stream_clock(times)
+    told = clock.describe()
+
+    assert clock.host_ns.tolist() == middle_ns.tolist()
+    assert clock.domains == ("host",)
+    assert clock.is_used
+    assert told["drift_ppm"] == told["bound_ms"] == told["uncertainty_max_ms"] == 0
+    assert told["residual_median_ms"] >= 22
+    assert len(told["pieces"]) == 1
+
+
+def test_stamps_of_the_hosts_driver_do_not_jump_after_a_gap():
+    times, middle_ns = _stamped_by_the_driver(900)
+    times, middle_ns = np.delete(times, range(300, 500)), np.delete(middle_ns, range(300, 500))
+    times["flags"][300] = RESTARTED
+
+    assert fit_stream_clock(times).host_ns.tolist() == middle_ns.tolist()
+
+
+def test_stamps_far_from_the_arrivals_are_not_of_the_hosts_clock():
+    times, middle_ns = _stamped_by_the_driver(900)
+    times["device_ns"] += 10**18  # the wall clock
+    clock = fit_stream_clock(times)
+
+    assert np.abs(clock.host_ns - middle_ns - 22 * MS).max() < MS
+
+
 def test_a_stream_without_frames_has_no_clock():
     with pytest.raises(InvalidArray, match="as many device stamps as arrivals and at least one"):
         fit_stream_clock(np.empty(0, TIMES))

@@ -56,3 +56,14 @@ def test_lift_is_the_earliest_arrival_of_the_worst_window():
     above[20:25] += 2
 
     assert largest_lift_ns(above) == 7
+
+
+def test_the_first_frames_may_all_be_late():
+    for frames in (1, 2, 16):
+        x, above = make_residuals(frames)
+        bound = bound_edge(x, above, np.zeros(frames, np.int64), 1e9)
+
+        np.testing.assert_array_equal(bound, 100e6)
+
+    x, above = make_residuals(60)
+    assert bound_edge(x, above, np.zeros(60, np.int64), 1e12).max() < 10e6

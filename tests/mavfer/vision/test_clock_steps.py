@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
-from mavfer.vision.clock_steps import classify_spacings, find_steps, rough_delays
+from mavfer.vision.clock_edge import MAX_DRIFT_PPM
+from mavfer.vision.clock_spacings import classify_spacings
+from mavfer.vision.clock_steps import find_steps, rough_delays
 
 PERIOD_NS = 33_333_333
 
@@ -68,21 +70,39 @@ def test_rough_drift_survives_steps():
     assert rough.doubt < 5e-6
 
 
-def test_spacings_of_a_steady_camera_are_single_whole_or_odd():
-    device = np.array([0, 1, 2, 4, 5, 5, 6.5, 7.5, 3, 9, 10]) * PERIOD_NS
-    spacings = classify_spacings(device.astype(np.int64), np.arange(11) * PERIOD_NS, 0)
+def test_a_step_in_the_middle_of_a_short_take_is_no_drift():
+    device, host = make_delays(frames=300)
+    device[150:] += 300_000_000
+    rough = rough_delays((host - host[0]).astype(float), (host - device).astype(float))
 
-    assert np.flatnonzero(spacings.is_odd).tolist() == [6, 8, 9]
-    assert np.flatnonzero(spacings.is_single).tolist() == [1, 2, 4, 7, 10]
+    assert abs(rough.drift) < 1e-3
 
 
-def test_a_step_must_agree_with_the_spacing_of_a_steady_camera():
-    device, host = make_delays(dropped=[1000])
-    device[2000:] += 50_000_000
-    spacings = classify_spacings(device, host, 0)
+def test_no_more_drift_is_taken_out_than_a_clock_can_have():
+    elapsed = np.arange(100) * 33e6
+    rough = rough_delays(elapsed, 0.02 * elapsed)
 
-    assert spacings.may_step(2000, 50_200_000)
-    assert not spacings.may_step(2000, 40_000_000)
-    assert not spacings.may_step(1000, 3_000_000)
-    assert spacings.may_step(1000, PERIOD_NS)
-    assert spacings.may_step(1000, 10**10)
+    assert rough.drift == pytest.approx(0.02)
+    np.testing.assert_allclose(rough.level_ns, (0.02 - MAX_DRIFT_PPM * 1e-6) * elapsed, atol=1)
+
+
+def test_frames_that_wait_and_are_exposed_late_are_no_steps():
+    for seed in range(20):
+        device, host = make_delays(frames=400, seed=seed)
+        rng = np.random.default_rng(seed)
+        woken_late = (rng.random(400) < 0.2) * rng.exponential(6e6, 400)
+        for first in rng.integers(0, 390, 15):
+            host[first : first + rng.integers(2, 10)] += int(rng.uniform(5e6, 100e6))
+        device += woken_late.astype(np.int64)
+        host = np.maximum.accumulate(host + woken_late.astype(np.int64))
+
+        assert steps_of(device, host) == []
+
+
+def test_the_only_frame_in_time_is_no_stamp_of_the_future():
+    device, host = make_delays(frames=3000)
+    host[1000:1400] += 80_000_000
+    host[1200] -= 80_000_000
+    host[1199] = min(host[1199], host[1200])
+
+    assert steps_of(device, np.maximum.accumulate(host)) == []

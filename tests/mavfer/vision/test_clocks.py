@@ -3,9 +3,11 @@ from runpy import run_path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mavfer.errors import InvalidArray, NotAligned
-from mavfer.vision.clocks import fit_clock, in_order
+from mavfer.vision.clocks import fit_clock, in_order, trust_host_stamps
 
 CLOCK_FIT = run_path(str(Path(__file__).parents[3] / "benchmarks" / "clock_fit.py"))
 PERIOD_NS = 33_333_333
@@ -67,6 +69,8 @@ def test_fit_reaches_its_target_and_its_bound_holds():
         ("9 Hz", 0.1),
         ("10 s, step of 50 ms", 2.0),
         ("10 s, 9 Hz", 1.0),
+        ("loaded, 6 s", 0.5),
+        ("loaded, 60 s, woken late, step of 50 ms", 0.5),
     ],
 )
 def test_fit_and_bound_hold_in_other_takes(situation, most_ms):
@@ -286,12 +290,113 @@ def test_stamps_that_jump_all_the_time_are_refused_with_the_first_frame():
         fit_clock(device, host)
 
 
-@pytest.mark.parametrize("factor", [1000, 0.001, 1.01])
-def test_stamps_in_other_units_are_refused(factor):
-    device, host, _ = make_take(3, 0, 5)
+short_takes = st.fixed_dictionaries(
+    {
+        "frames": st.sampled_from([1, 2, 5, 10, 27, 60, 200]),
+        "rate_hz": st.sampled_from([9, 15, 30, 60]),
+        "mean_ms": st.sampled_from([0.2, 1, 5, 20]),
+        "busy": st.sampled_from([0, 0.1, 0.4]),
+        "woken_ms": st.sampled_from([0, 0, 3, 8]),
+        "seed": st.integers(0, 10**6),
+    }
+)
+
+
+def make_short_take(*, frames, mean_ms, seed, **options):
+    seconds = frames / options["rate_hz"]
+    delays = CLOCK_FIT["exponential_of"](mean_ms)
+    return CLOCK_FIT["simulate_take"](seed, seconds=seconds, delays=delays, **options)
+
+
+@settings(max_examples=60, deadline=None)
+@given(short_takes)
+def test_no_honest_take_is_too_short_to_be_fitted(options):
+    take = make_short_take(**options)
+    fit = fit_clock(take.device_ns, take.host_ns)
+
+    assert fit.is_usable
+    assert fit.to_host(take.device_ns).shape == take.device_ns.shape
+    assert (fit.uncertainty_ns > 0).all()
+
+
+def test_bound_holds_in_short_takes_on_a_loaded_machine():
+    held = []
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        take = make_short_take(
+            frames=int(rng.choice([1, 2, 5, 10, 27, 60, 200])),
+            rate_hz=int(rng.choice([9, 15, 30, 60])),
+            mean_ms=float(rng.choice([0.2, 1, 5, 20])),
+            busy=float(rng.choice([0, 0.1, 0.4])),
+            woken_ms=float(rng.choice([0, 8])),
+            seed=seed,
+        )
+        fit = fit_clock(take.device_ns, take.host_ns)
+        error = np.abs(fit.to_host(take.device_ns) - take.truth_ns)
+        held.append(bool((error <= fit.uncertainty_ns).all()))
+
+    assert np.mean(held) >= 0.95
+
+
+def test_waiting_frames_of_a_loaded_machine_are_no_steps():
+    jumps = [
+        len(fit.pieces) - 1
+        for situation in ("loaded, 6 s", "loaded, 6 s, woken late")
+        for fit in fit_takes(situation, range(15))[1]
+    ]
+
+    assert np.count_nonzero(jumps) <= 1
+    assert max(jumps) <= 2
+
+
+def test_a_take_that_was_read_all_at_once_is_fitted():
+    device, _, truth = make_take(0.9, 40, 6)
+    host = np.full(len(device), truth[-1] + 3_000_000)
+    fit = fit_clock(device, host + np.arange(len(host)) * 20_000)
+
+    assert (np.abs(fit.to_host(device) - truth) <= fit.uncertainty_ns).all()
+
+
+@pytest.mark.parametrize(
+    ("factor", "seconds"),
+    [(1e6, 0.3), (1000, 0.3), (0.001, 3), (1.1, 25), (0.9, 25), (1.01, 220), (0.99, 220)],
+)
+def test_stamps_at_another_rate_are_refused_once_no_wait_explains_them(factor, seconds):
+    device, host, _ = make_take(seconds, 0, 5)
 
     with pytest.raises(NotAligned, match="not nanoseconds"):
         fit_clock(((device - device[0]) * factor).astype(np.int64), host)
+
+
+@pytest.mark.parametrize(("factor", "seconds"), [(0.001, 1), (1.1, 5), (1.01, 60)])
+def test_until_then_the_misfit_tells(factor, seconds):
+    device, host, _ = make_take(seconds, 0, 5)
+    fit = fit_clock(((device - device[0]) * factor).astype(np.int64), host)
+
+    assert fit.bound_ms > 50
+    assert abs(fit.drift_ppm) == pytest.approx(500)
+
+
+def test_stamps_of_the_hosts_clock_are_the_times():
+    host = BOOT_NS + np.arange(90, dtype=np.int64) * PERIOD_NS
+    stamps = (host - 7_000_000) // 1000 * 1000
+    fit = trust_host_stamps(stamps, host)
+
+    np.testing.assert_array_equal(fit.to_host(stamps), stamps)
+    assert fit.drift_ppm == fit.bound_ms == 0
+    assert fit.residual_median_ms == pytest.approx(7, abs=0.001)
+    assert (fit.uncertainty_ns == 1000).all()
+    assert fit.is_usable
+
+
+def test_a_stamp_later_than_its_arrival_is_wrong_by_so_much():
+    stamps = BOOT_NS + np.arange(9, dtype=np.int64) * PERIOD_NS
+    host = stamps + 1_000_000
+    host[4] -= 3_000_000
+    fit = trust_host_stamps(stamps, host)
+
+    assert fit.uncertainty_ns.tolist() == [0] * 4 + [2_000_000] + [0] * 4
+    assert fit.residual_max_ms == 1
 
 
 @pytest.mark.parametrize(("device", "host"), [([], []), ([1, 2], [1])])
