@@ -24,6 +24,7 @@ from mavfer.vision.faces import FaceFinder
 SESSION = "S01-001"
 FRAMES, COMES, GOES = 210, 148, 190
 """Somebody else comes when the first stretch of frames is finished already."""
+ALONE = 30
 SUBJECT, OTHER = (200, 180), (470, 170)
 
 
@@ -34,13 +35,12 @@ def heads(frame):
     return [(other, True), (own, False)] if COMES <= frame < GOES else [(own, False)]
 
 
-@pytest.fixture(scope="module")
-def crowded(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("crowded")
+def imported_film(folder, frames):
+    """A study with the first frames of the film."""
     with av.open(str(folder / "S01.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"crf": "16"})
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
-        for number in range(FRAMES):
+        for number in range(frames):
             gray = group(heads(number), number)
             frame = av.VideoFrame.from_ndarray(np.stack([gray] * 3, axis=2), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 30)
@@ -50,6 +50,17 @@ def crowded(tmp_path_factory):
     assert run(["init", str(root)]) == 0
     assert run(["import-video", str(folder / "S01.mp4"), str(root)]) == 0
     return Study.open(root)
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    return imported_film(tmp_path_factory.mktemp("crowded"), FRAMES)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """A second of the subject alone."""
+    return imported_film(tmp_path_factory.mktemp("alone"), ALONE)
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +132,8 @@ def test_a_click_makes_somebody_else_the_subject(made, tmp_path):
     assert preprocess_study(study.root, Options()).results[0].state == "skipped"
 
 
-def test_a_click_on_nobody_says_who_was_where(crowded, tmp_path, capsys):
-    study = Study.open(shutil.copytree(crowded.root, tmp_path / "study"))
+def test_a_click_on_nobody_says_who_was_where(alone, tmp_path, capsys):
+    study = Study.open(shutil.copytree(alone.root, tmp_path / "study"))
     code = run(["preprocess", str(study.root), "--subject", f"{SESSION}=20,340"])
     told = capsys.readouterr().err
 
@@ -145,11 +156,14 @@ def test_a_place_that_cannot_be_is_refused(crowded, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
-def test_nothing_but_the_head_is_left_on_demand(made, tmp_path):
-    study = Study.open(shutil.copytree(made.root, tmp_path / "study"))
-    assert preprocess_study(study.root, Options(blank_background=True, media=False)).is_good
-    crop = Shard(study.shard_path(SESSION)).read("color", range(20, 21))[0]
-    plain = Shard(made.shard_path(SESSION)).read("color", range(20, 21))[0]
+def test_nothing_but_the_head_is_left_on_demand(alone, tmp_path):
+    crops = {}
+    for is_blank in (False, True):
+        study = Study.open(shutil.copytree(alone.root, tmp_path / f"study-{is_blank}"))
+        options = Options(blank_background=is_blank, media=False)
+        assert preprocess_study(study.root, options).is_good
+        crops[is_blank] = Shard(study.shard_path(SESSION)).read("color", range(20, 21))[0]
+    plain, crop = crops[False], crops[True]
 
     assert not crop[:, :8].any()
     assert not crop[-8:, :8].any()
