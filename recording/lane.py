@@ -15,6 +15,7 @@ from mavfer.errors import DeviceError, MissingExtra
 from recording.camera import FrameFlag, LostFrame
 from recording.precedence import precedence
 from recording.reader import READ_SECONDS, Patience, Reader
+from recording.writer import prepare_to_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +107,7 @@ class Lane:
             MissingExtra: What drives the camera is not installed.
             DeviceError: The camera cannot be opened.
         """
+        prepare_to_write()
         self._reading.start()
         self._opened.wait()
         failure = self._reader.failure

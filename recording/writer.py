@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
 from mavfer.errors import CommandError, DataError
 from mavfer.study.color_writer import ColorWriter
+from mavfer.study.counts_packer import counts_packer
+from mavfer.study.picture_converter import PictureConverter
 from mavfer.study.streams_file import (
     MARKERS,
     drop_row,
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from mavfer.study.color_writer import ColorCodec
     from recording.camera import CameraInfo, Frame
 
-__all__ = ["DiskNearlyFull", "TakeWriter"]
+__all__ = ["DiskNearlyFull", "TakeWriter", "prepare_to_write"]
 
 _JPEGS: Final = ("jpeg95", "camera-jpeg")
 """Codecs whose frames are JPEGs."""
@@ -191,6 +194,20 @@ class TakeWriter:
                 f"less than the {self._reserve_bytes >> 20} MB that ending a take may need"
             )
             raise DiskNearlyFull(message)
+
+
+@cache
+def prepare_to_write() -> None:
+    """Loads what packs and converts frames, and compiles it where that was never done.
+
+    To be called before cameras are opened: a camera that is open gives frames, which its driver
+    loses while nobody takes them.
+
+    Raises:
+        MissingExtra: PyAV is not installed.
+    """
+    counts_packer((8, 8))
+    PictureConverter("yuv420p", 8, 8)
 
 
 def _require_jpegs(color: CameraInfo, codec: ColorCodec) -> None:

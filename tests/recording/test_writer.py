@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import av
 import cv2
 import pytest
@@ -92,3 +96,31 @@ def test_a_camera_that_gives_no_jpegs_is_refused_before_anything_is_written(tmp_
         _write(tmp_path / "take", [], "camera-jpeg")
 
     assert list((tmp_path / "take").iterdir()) == []
+
+
+_OPENING = """
+import sys
+from counting_rig import CountingRig
+from recording.lane import Lane
+from recording.reader import Patience
+
+def is_loaded():
+    return "mavfer.study.kernels.counts" in sys.modules
+
+camera = CountingRig(3).cameras[0]
+camera.open = lambda: print("camera", is_loaded())
+lane = Lane(camera, is_paced=False, queue_frames=9, patience=Patience())
+print("before", is_loaded())
+lane.open()
+lane.stop()
+lane.join()
+"""
+
+
+def test_no_camera_is_open_while_what_writes_its_frames_is_loaded():
+    done = subprocess.run(
+        [sys.executable, "-c", _OPENING],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).parent,
+    )  # fmt: skip
+
+    assert done.stdout.splitlines() == ["before False", "camera True"]
