@@ -38,7 +38,9 @@ def heads(frame):
 def imported_film(folder, frames):
     """A study with the first frames of the film."""
     with av.open(str(folder / "S01.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"crf": "16"})
+        stream = container.add_stream(
+            "libx264", rate=30, options={"crf": "16", "preset": "ultrafast"}
+        )
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
         for number in range(frames):
             gray = group(heads(number), number)
