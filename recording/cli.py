@@ -29,7 +29,6 @@ __all__ = ["register"]
 
 _LARGEST_SEED: Final = 2**32 - 1
 _LATER: Final = "; Ctrl-C leaves that to mavfer audit"
-_HINT: Final = "Ctrl-C ends the take and keeps it"
 
 
 def register(group: click.Group) -> None:
@@ -167,10 +166,11 @@ def _asked(options: dict[str, Any]) -> dict[str, Any]:
 def _record(study: Study, rig: Rig, subject: str, seconds: float, *, continues: str | None) -> Take:
     """Records under a display of what is going on; the hashes come after."""
     ends_itself = "seconds" in rig.settings
-    marks = f"a stimulus is marked by: mavfer mark {study.root} LABEL"
-    hint = f"{_HINT}; {marks}" if rig.is_paced else _HINT
-    if continues:
-        hint = f"a further segment of {continues}; {hint}"
+    hints = [f"Goes on with {continues}, as a further segment"] if continues else []
+    hints.append("Ctrl-C ends the take and keeps it")
+    if rig.is_paced:
+        hints.append(f"Mark a stimulus: mavfer mark {study.root} LABEL")
+    hint = "\n".join(hints)
     storage: Storage = getattr(rig, "storage", Storage())
     with (
         stopping_on_signals() as stop,

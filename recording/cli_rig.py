@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rig"]
 
-_HINT: Final = "nothing is kept; Ctrl-C ends it early"
+_HINT: Final = "Nothing is kept; Ctrl-C ends it early"
 _COLUMNS: Final = 100
 """The most that lines are filled to."""
 _INDENT: Final = " " * 6

@@ -14,7 +14,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-COLUMNS, LINES = 92, 16
+COLUMNS, LINES = 88, 18
 CHARACTER, LINE_HEIGHT, MARGIN = 7.8, 18, 16
 SERVER = "mavfer-picture"
 RIG = """\
@@ -25,17 +25,17 @@ calibration = "factory"
 
 [cameras.color]
 driver = "simulated"
-size = [320, 240]
+size = [160, 120]
 rate_hz = 15
 
 [cameras.depth]
 driver = "simulated"
-size = [320, 240]
+size = [160, 120]
 rate_hz = 15
 
 [cameras.thermal]
 driver = "simulated"
-size = [160, 128]
+size = [80, 64]
 rate_hz = 9
 """
 STYLE = """
