@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 import numpy as np
 import pytest
@@ -43,6 +44,12 @@ def tree(folder):
         str(path.relative_to(folder)): sha256_of(path) if path.is_file() else "folder"
         for path in files
     }
+
+
+@cache
+def first_tree(folder):
+    """Every file below `folder` and its hash when this was asked first."""
+    return tree(folder)
 
 
 def parts_of(study):
@@ -116,6 +123,7 @@ def playground(tmp_path_factory, raw_study, made_study, face_video):
     (folder / "consented").mkdir()
     consented = Study.create(folder / "consented")
     consented.write_consent("S01", folder / "form.pdf", form_version="1", scope=["record"])
+    first_tree(folder)
     return folder
 
 
@@ -192,7 +200,6 @@ def test_a_mistake_is_answered_in_one_line_and_changes_nothing(
     playground, monkeypatch, capsys, command, message
 ):
     monkeypatch.chdir(playground)
-    before = tree(playground)
     code = run(command.split())
     printed = capsys.readouterr()
 
@@ -201,7 +208,7 @@ def test_a_mistake_is_answered_in_one_line_and_changes_nothing(
     assert len(printed.err.splitlines()) == 1
     assert printed.err.startswith("mavfer: ")
     assert re.search(message, printed.err)
-    assert tree(playground) == before
+    assert tree(playground) == first_tree(playground)
 
 
 @pytest.mark.parametrize(("command", "message"), BAD_USAGE)
@@ -209,7 +216,6 @@ def test_a_command_that_cannot_be_read_is_answered_with_its_usage(
     playground, monkeypatch, capsys, command, message
 ):
     monkeypatch.chdir(playground)
-    before = tree(playground)
     code = run(command.split())
     printed = capsys.readouterr()
 
@@ -217,7 +223,7 @@ def test_a_command_that_cannot_be_read_is_answered_with_its_usage(
     assert printed.out == ""
     assert printed.err.startswith("Usage: mavfer")
     assert re.search(message, printed.err)
-    assert tree(playground) == before
+    assert tree(playground) == first_tree(playground)
 
 
 def test_the_console_command_gives_the_code_and_the_line(playground):
@@ -485,7 +491,6 @@ def test_a_reader_that_goes_away_is_no_error(made_study):
 def test_a_missing_package_is_answered_with_the_line_that_installs_it(
     playground, tmp_path, missing, command, line
 ):
-    before = tree(playground)
     mistake = subprocess.run(
         [*MAVFER, *command.split()],
         cwd=playground,
@@ -501,7 +506,7 @@ def test_a_missing_package_is_answered_with_the_line_that_installs_it(
     assert len(told) == 1  # beside how far it came, which a busy machine shows
     assert told[0].startswith("mavfer: ")
     assert line in told[0]
-    assert tree(playground) == before
+    assert tree(playground) == first_tree(playground)
 
 
 def test_info_and_loading_need_no_extra(playground, tmp_path):
