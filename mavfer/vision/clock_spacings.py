@@ -101,8 +101,9 @@ class Spacings:
             return True
         if self.is_regular(frame, step_ns):
             return False
-        shift_ns = self.grid_shifts_ns(np.array([frame]))
-        return bool(self.are_alike(np.array([step_ns]), shift_ns)[0])
+        # Where frames beside it are exposed late, the one spacing may tell it better than the grid.
+        told_ns = np.append(self.grid_shifts_ns(np.array([frame])), self.excess_ns[frame])
+        return bool(self.are_alike(np.array([step_ns]), told_ns).any())
 
     def are_alike(
         self, steps_ns: NDArray[np.float64], shifts_ns: NDArray[np.float64], doubt_ns: float = 0.0

@@ -169,7 +169,8 @@ def _odd_steps(level: NDArray[np.float64], spacings: Spacings) -> set[int]:
     """Frames of odd spacing at which the level changes, seen with any number of frames.
 
     Of a steady camera the grid of the stamps must move by the same. Where stamps went back, or the
-    camera was away, there is no grid to ask.
+    camera was away, there is no grid to ask. Odd frames near a step see it too: first comes that
+    which itself follows by as much as the level changes.
     """
     steps: set[int] = set()
     odd = np.flatnonzero(spacings.is_odd)
@@ -179,8 +180,21 @@ def _odd_steps(level: NDArray[np.float64], spacings: Spacings) -> set[int]:
         is_step = np.abs(changes[odd]) > _threshold(changes)
         is_step &= (odd >= window) & (odd <= len(level) - window)
         is_step &= has_no_grid[odd] | _moves_grid(odd, changes, window, spacings)
-        steps.update(odd[is_step].tolist())
+        found = odd[is_step]
+        by_fit = np.argsort(np.abs(spacings.excess_ns[found] + changes[found]))
+        for frame in found[by_fit].tolist():
+            if has_no_grid[frame] or _moves_here(frame, steps, spacings):
+                steps.add(frame)
     return steps
+
+
+def _moves_here(frame: int, steps: set[int], spacings: Spacings) -> bool:
+    """True where the grid moves before this frame, and not only before a step that is near."""
+    reach = min((abs(frame - step) for step in steps), default=_SURE_GRID_FRAMES)
+    if reach == 0 or reach >= _SURE_GRID_FRAMES:
+        return reach > 0
+    near, wide = (spacings.grid_shifts_ns(np.array([frame]), n) for n in (reach, _SURE_GRID_FRAMES))
+    return bool(spacings.are_alike(near, wide)[0])
 
 
 def _moves_grid(

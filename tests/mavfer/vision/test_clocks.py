@@ -349,6 +349,15 @@ def test_waiting_frames_of_a_loaded_machine_are_no_steps():
     assert max(jumps) <= 2
 
 
+def test_a_step_among_frames_that_are_exposed_late_is_one_step():
+    _, fits, held = fit_takes("loaded, 60 s, woken late, step of 50 ms", range(10))
+    jumps = [piece.jump_ns for fit in fits for piece in fit.pieces[1:]]
+
+    assert all(held)
+    assert [len(fit.pieces) for fit in fits] == [2] * 10
+    np.testing.assert_allclose(np.abs(jumps), 50e6, atol=0.05e6)
+
+
 def test_a_take_that_was_read_all_at_once_is_fitted():
     device, _, truth = make_take(0.9, 40, 6)
     host = np.full(len(device), truth[-1] + 3_000_000)
