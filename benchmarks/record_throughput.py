@@ -110,10 +110,7 @@ class ReplayRig:
 
 
 def draw_frames():
-    """Per camera what it says of itself, and a few frames of the simulated scene.
-
-    To be called in another process: what the drawing leaves in memory is not the recorder's.
-    """
+    """Per camera what it says of itself, and a few frames of the simulated scene."""
     rig = SimulatedRig(0, seconds=1, pace="fast", sizes=SIZES, rates_hz=RATES_HZ, drop_share=0)
     drawn = []
     for camera in rig.cameras:
@@ -123,6 +120,12 @@ def draw_frames():
         camera.close()
         drawn.append((camera.info, pictures))
     return drawn
+
+
+def apart(function, *arguments):
+    """What a function answers in a process of its own, whose memory is the function's alone."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+        return elsewhere.submit(function, *arguments).result()
 
 
 class Watch:
@@ -259,11 +262,10 @@ def tell(codec, place, measured):
 
 def measure(drawn, seconds, folder, codec):
     """Values of a codec, alone and beside busy processes."""
-    record(drawn, 0.5, folder / "warm-up", codec)
-    alone = record(drawn, seconds, folder / "alone", codec)
+    alone = apart(record, drawn, seconds, folder / "alone", codec)
     tell(codec, "alone", alone)
     with busy_processes(BUSY_PROCESSES):
-        beside = record(drawn, seconds, folder / "beside", codec)
+        beside = apart(record, drawn, seconds, folder / "beside", codec)
     tell(codec, f"beside {BUSY_PROCESSES} busy processes", beside)
     return {
         **{f"{codec}_{name}": value for name, value in alone.items()},
@@ -279,8 +281,7 @@ def main():
     options = parser.parse_args()
     seconds = QUICK_SECONDS if options.quick else options.seconds
     codecs = options.codec or CODECS
-    with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
-        drawn = elsewhere.submit(draw_frames).result()
+    drawn = apart(draw_frames)
     raw_mb = sum(pictures[0].nbytes * info.rate_hz for info, pictures in drawn) / 1e6
     values = {"seconds": seconds, "raw_mb_per_second": raw_mb}
     with tempfile.TemporaryDirectory() as folder:
