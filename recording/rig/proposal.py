@@ -168,7 +168,7 @@ def _others(
 
 def _storage_lines() -> Iterator[str]:
     yield "[storage]"
-    yield 'color_codec = "jpeg95"   # "h264" for half the room and twice the work, or "x264-lossless"'
+    yield 'color_codec = "jpeg95"   # "h264": half the room, twice the work; or "x264-lossless"'
 
 
 def _quoted(value: object) -> str:
