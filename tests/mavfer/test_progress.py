@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import sys
 import termios
 
@@ -50,14 +51,15 @@ def test_work_that_fails_prints_no_total(capsys):
 def test_a_terminal_shows_a_bar_and_is_clean_again_afterwards(monkeypatch):
     own, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
-    os.set_blocking(own, False)
     with open(terminal, "w", encoding="utf-8") as screen:  # noqa: PTH123 (a descriptor, no path)
         monkeypatch.setattr(sys, "stderr", screen)
         with progress("preprocess", 4, "frame") as advance:
             for _ in range(4):
                 advance(1)
         screen.flush()
-        shown = os.read(own, 65536).decode()
+        shown = ""
+        while select.select([own], [], [], 1)[0]:  # it comes in pieces
+            shown += os.read(own, 65536).decode()
     os.close(own)
 
     assert "preprocess:   0%" in shown

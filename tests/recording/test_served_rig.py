@@ -219,7 +219,7 @@ def test_what_the_cameras_say_of_units_and_clocks_is_stored(served):
 
 
 @pytest.fixture(scope="module")
-def journey(served):
+def served_journey(served):
     """The take as a shard."""
     root = served.session.folder.parent.parent
     assert run(["preprocess", str(root)]) == 0
@@ -227,9 +227,9 @@ def journey(served):
     return Journey(root)
 
 
-def test_landmarks_from_the_sdks_are_where_the_face_was(served, journey):
+def test_landmarks_from_the_sdks_are_where_the_face_was(served, served_journey):
     name = served.session.name
-    rec, members = journey.dataset[name], journey.truth(name).members
+    rec, members = served_journey.dataset[name], served_journey.truth(name).members
     at = np.searchsorted(members["/color/frame_number"], served.stored("color")[0])
     true = members["/color/landmarks"][at]
     apart = (rec.landmarks - true)[:, list(STABLE_POINTS)].mean(axis=1)
@@ -242,13 +242,13 @@ def test_landmarks_from_the_sdks_are_where_the_face_was(served, journey):
     assert np.nanpercentile(percent, 95) <= 3
 
 
-def test_depth_and_temperature_from_the_sdks_lie_on_the_face(served, journey):
+def test_depth_and_temperature_from_the_sdks_lie_on_the_face(served, served_journey):
     name = served.session.name
-    rec = journey.dataset[name]
+    rec = served_journey.dataset[name]
     frames = np.flatnonzero(rec.usable)[6::9].tolist()  # thermal begins a little later than color
     found = [
         errors_on_face(rec, frame, true)
-        for frame, true in true_crops(journey, name, frames).items()
+        for frame, true in true_crops(served_journey, name, frames).items()
     ]
     depth_mm, depth_shift, celsius, thermal_shift = np.median(found, axis=0)
 
