@@ -77,7 +77,7 @@ class ReplayRig:
         if seconds is not None:
             last_ns = min(last_ns, first_ns + round(seconds * _NANOSECONDS))
         self._seconds = (last_ns - first_ns) / _NANOSECONDS
-        start = ReplayStart(first_ns, start_ns)
+        start = ReplayStart(start_ns, first_ns=first_ns)
         self.replays = [
             ReplayCamera(self.session, stream, start, factor=factor, last_ns=last_ns)
             for stream in self.session.streams

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from mavfer.errors import DeviceError
 from mavfer.streams import STREAMS
 from mavfer.study.streams_file import DROP_CAUSES, STREAM_NUMBERS, open_streams, read_frame
 from recording.camera import CameraInfo, ClockDomain, Frame, FrameFlag, LostFrame
+from recording.start import SharedStart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,21 +39,11 @@ those of the disk that the session was recorded to."""
 
 
 @dataclass
-class ReplayStart:
-    """When a replay began on the host's clock; the cameras of a rig share it."""
+class ReplayStart(SharedStart):
+    """When a replay began, and what comes then."""
 
-    first_ns: int
+    first_ns: int = field(kw_only=True)
     """The session's first frame, of any stream."""
-    start_ns: int | None
-    """When that comes now; None until the first camera starts."""
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def begin(self) -> int:
-        """The start, which is now where nobody has begun."""
-        with self.lock:
-            if self.start_ns is None:
-                self.start_ns = time.monotonic_ns()
-            return self.start_ns
 
 
 class ReplayCamera:

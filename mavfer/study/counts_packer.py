@@ -7,12 +7,11 @@ a compiled loop that holds no lock, in a third of the time; the bytes are the fi
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from mavfer.study.kernels import find_kernels
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -58,18 +57,8 @@ def counts_packer(shape: tuple[int, int]) -> CountsPacker | None:
     return None if kernels is None else CountsPacker(kernels, shape)
 
 
-@cache
 def _compiled() -> ModuleType | None:
     """The compiled loops, where numba is installed."""
-    if find_spec("numba") is None:
-        return None
-    try:
-        from mavfer.study.kernels import counts
-    except RuntimeError as error:  # numba finds no folder that it may write to
-        warnings.warn(
-            f"depth and thermal are packed by HDF5's filter, three times slower: {error}. "
-            f"Set NUMBA_CACHE_DIR to a folder that may be written",
-            stacklevel=2,
-        )
-        return None
-    return counts
+    return find_kernels(
+        "counts", "depth and thermal are packed by HDF5's filter, three times slower"
+    )

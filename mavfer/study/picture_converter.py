@@ -6,14 +6,12 @@ that libswscale needs, and closer to the picture: it takes the mean of four pixe
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mavfer.errors import require
+from mavfer.study.kernels import find_kernels
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -82,18 +80,6 @@ class PictureConverter:
         return self._av.VideoFrame.from_numpy_buffer(self._planes, format="yuv420p")
 
 
-@cache
 def _compiled() -> ModuleType | None:
     """The compiled loop, where numba is installed."""
-    if find_spec("numba") is None:
-        return None
-    try:
-        from mavfer.study.kernels import colors
-    except RuntimeError as error:  # numba finds no folder that it may write to
-        warnings.warn(
-            f"color is converted by libswscale, three times slower: {error}. "
-            f"Set NUMBA_CACHE_DIR to a folder that may be written",
-            stacklevel=2,
-        )
-        return None
-    return colors
+    return find_kernels("colors", "color is converted by libswscale, three times slower")

@@ -21,14 +21,13 @@ Where numba is installed, `kernels` does the same three times faster; without it
 from __future__ import annotations
 
 import threading
-import warnings
-from functools import cache
-from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numcodecs import blosc
+
+from mavfer.study.kernels import find_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -280,21 +279,9 @@ def _as_elements(frame: Pixels, width: int) -> NDArray[Any]:
     return frame.reshape(-1).view(np.uint8).view(f"V{width}")
 
 
-@cache
 def _compiled() -> ModuleType | None:
     """The compiled loops, where numba is installed."""
-    if find_spec("numba") is None:
-        return None
-    try:
-        from mavfer.study.kernels import frames
-    except RuntimeError as error:  # numba finds no folder that it may write to
-        warnings.warn(
-            f"shards are read by numpy, three times slower: {error}. "
-            f"Set NUMBA_CACHE_DIR to a folder that may be written",
-            stacklevel=2,
-        )
-        return None
-    return frames
+    return find_kernels("frames", "shards are read by numpy, three times slower")
 
 
 def _pack(

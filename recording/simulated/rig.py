@@ -6,7 +6,6 @@ import dataclasses
 import math
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
@@ -25,6 +24,7 @@ from recording.simulated.sensors import NOISE, ColorSensor, DepthSensor, Sensor,
 from recording.simulated.shutter import plan_shutter
 from recording.simulated.subjects import Subject, build_subject, draw_traits, seed_from
 from recording.simulated.truth import Truth, latent_truth, stream_truth
+from recording.start import SharedStart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,21 +47,6 @@ _RATES_HZ: Final[dict[StreamName, float]] = {"color": 30.0, "depth": 30.0, "ther
 _DEPTH_EXPOSURE_SECONDS: Final = 0.008
 _THERMAL_EXPOSURE_SECONDS: Final = 0.010
 _RADIOMETRY: Final = {"formula": "linear", "kelvin_per_count": 0.01, "offset_kelvin": 0.0}
-
-
-@dataclass
-class _Epoch:
-    """When the take began on the host's clock; cameras share it."""
-
-    start_ns: int | None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def begin(self) -> int:
-        """The start, which is now where nobody has begun."""
-        with self.lock:
-            if self.start_ns is None:
-                self.start_ns = time.monotonic_ns()
-            return self.start_ns
 
 
 class SimulatedRig:
@@ -120,7 +105,7 @@ class SimulatedRig:
         self._mm_per_count, self._drop_share = depth_mm_per_count, drop_share
         if pace == "fast" and start_ns is None:
             start_ns = time.monotonic_ns()
-        self._epoch = _Epoch(start_ns)
+        self._epoch = SharedStart(start_ns)
         self._cameras_model = build_calibration(seed, self._sizes)
         self._document = describe_calibration(self._cameras_model, created_utc)
         self._traits = draw_traits(seed, self._subject_code)

@@ -317,19 +317,11 @@ def test_an_audit_keeps_a_video_of_which_streams_h5_lacks_frames(folder):
     assert video.is_file()
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 2 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]
-    if subprocess.run(command, check=False).returncode:
-        pytest.skip("a small disk can be mounted by root only")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
-
-
 def test_too_little_room_is_told_before_and_a_full_disk_costs_nothing(small_disk, monkeypatch):
+    def resize(megabytes):
+        subprocess.run(["mount", "-o", f"remount,size={megabytes}m", small_disk], check=True)
+
+    resize(2)
     study = Study.create(small_disk / "study")
     folder = record_take(
         study,
@@ -349,10 +341,7 @@ def test_too_little_room_is_told_before_and_a_full_disk_costs_nothing(small_disk
         archive_session(folder)
     assert _hashes(folder) == before
 
-    def grow(megabytes):
-        subprocess.run(["mount", "-o", f"remount,size={megabytes}m", small_disk], check=True)
-
-    grow(16)
+    resize(16)
     archive_session(folder)
     left = shutil.disk_usage(small_disk).free
     (small_disk / "ballast").write_bytes(bytes(left - (400 << 10)))
@@ -360,7 +349,7 @@ def test_too_little_room_is_told_before_and_a_full_disk_costs_nothing(small_disk
     with pytest.raises(DataError, match=r"restoring failed \(.*\); the session is as it was"):
         restore_session(folder)
     assert _hashes(folder) == archived
-    grow(32)
+    resize(32)
     restore_session(folder)
     _require_whole(folder, shape=(120, 160))
 

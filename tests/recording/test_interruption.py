@@ -121,18 +121,6 @@ def test_a_signal_ends_a_take_as_it_should(study, number):
     assert len(session.times("color")) >= 10
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 8 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]
-    if subprocess.run(command, check=False).returncode:
-        pytest.skip("a small disk can be mounted by root only")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 def test_a_take_ends_whole_before_the_disk_is_full(small_disk):
     study = Study.create(small_disk / "study")
     child = RecorderProcess(study, shape=(240, 320), reserve_bytes=2 << 20)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mavfer.study import counts_packer as module
+from mavfer.study import kernels
 from mavfer.study.counts_packer import BITSHUFFLE_FILTER, counts_packer
 
 pytest.importorskip("numba")
@@ -93,9 +93,9 @@ def test_a_frame_of_another_size_is_refused():
 
 
 def test_without_numba_the_filter_must_do(monkeypatch):
-    module._compiled.cache_clear()
-    monkeypatch.setattr(module, "find_spec", lambda _name: None)
+    kernels.find_kernels.cache_clear()
+    monkeypatch.setattr(kernels, "find_spec", lambda _name: None)
 
     assert counts_packer((4, 3)) is None
 
-    module._compiled.cache_clear()
+    kernels.find_kernels.cache_clear()

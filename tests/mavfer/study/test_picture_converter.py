@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from mavfer.study import picture_converter
+from mavfer.study import kernels
 from mavfer.study.picture_converter import PictureConverter, as_stored
 
 
@@ -24,10 +24,10 @@ def _as_bgr_view(pixels):
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    picture_converter._compiled.cache_clear()
-    monkeypatch.setattr(picture_converter, "find_spec", lambda _name: None)
+    kernels.find_kernels.cache_clear()
+    monkeypatch.setattr(kernels, "find_spec", lambda _name: None)
     yield
-    picture_converter._compiled.cache_clear()
+    kernels.find_kernels.cache_clear()
 
 
 def _squared_error(frame, pixels):
