@@ -41,6 +41,8 @@ _LONGEST_MESSAGE_BYTES: Final = 4096
 _LOOK_SECONDS: Final = 0.1
 _ANSWER_SECONDS: Final = 5.0
 _NANOSECONDS: Final = 1_000_000_000
+_EARLY_NS: Final = 20_000_000
+"""How early a mark may be: the start of a process is known to a hundredth of a second."""
 _CREDENTIALS: Final = struct.Struct("3i")
 """Process, user and group of who sent a message, as the system vouches for them."""
 
@@ -82,13 +84,13 @@ class MarkBook:
             OSError, RuntimeError: The disk is full or failed.
         """
         _require_label(label)
-        if not self._began_ns <= host_ns <= time.monotonic_ns():
+        if not self._began_ns - _EARLY_NS <= host_ns <= time.monotonic_ns():
             message = f"mark {label!r}: its time is not within the take. Use time.monotonic_ns()"
             raise CommandError(message)
         self._writer.mark(host_ns, label)
         self.count += 1
         seconds = (host_ns - self._began_ns) / _NANOSECONDS
-        return Mark(self.session, label, round(seconds, 3))
+        return Mark(self.session, label, round(max(seconds, 0.0), 3))
 
 
 @contextmanager

@@ -52,6 +52,11 @@ def take(study):
     recorded.end()
 
 
+class HeldWriter:
+    def mark(self, host_ns, label):
+        pass
+
+
 class FailingWriter:
     def mark(self, host_ns, label):
         raise OSError("no space left")
@@ -88,6 +93,13 @@ def test_the_command_marks_the_moment_at_which_it_was_given(take):
 def test_a_label_that_would_not_be_stored_as_it_is_is_refused(take, label):
     with pytest.raises(CommandError, match="a label has 1 to 64 bytes on one line"):
         mark_stimulus(take.study.root, label)
+
+
+def test_a_mark_of_the_very_first_moment_may_be_early_by_a_tick(study):
+    with receiving_marks(study.session_folder("S01-001"), HeldWriter()) as book:
+        marks = [book.add(book._began_ns - early_ns, "video 1") for early_ns in (0, 10_000_000)]
+
+    assert [mark.seconds for mark in marks] == [0, 0]
 
 
 @pytest.mark.parametrize("seconds", [-3600, 3600])
