@@ -1,11 +1,13 @@
 """What recording costs: 1080p color, 1280x720 depth and 640x512 thermal, 30 a second, in real time.
 
-The frames are drawn beforehand, with the noise of sensors (color: of each pixel and channel by
-itself, which is harder to encode than what a camera's own processing leaves). The cameras here copy
-a frame into new memory, as drivers do; what that costs is measured, and told apart from the
-recorder's share. Each codec is measured once alone and once beside two processes that do nothing
-but compute, in sessions of their own as from another terminal. Beside it, in the same run, the
-straightforward way: every frame into HDF5 with gzip.
+The frames are drawn beforehand, with the noise of sensors (color: two grey levels, of each pixel
+and channel by itself). The cameras here copy a frame into new memory, as drivers do; what that
+costs is measured, and told apart from the recorder's share. Each codec is measured once alone and
+once beside two processes that do nothing but compute, in sessions of their own as from another
+terminal. Beside it, in the same run, what two other ways cost for the same frames, in one thread
+that never waits: every frame into HDF5 with gzip; and JPEG of OpenCV with depth and thermal in
+HDF5 with Blosc2, which needed 0.52 core, waiting for frames included, on the machine where the
+limit of 0.60 was chosen.
 
     python benchmarks/record_throughput.py [--seconds 600] [--codec jpeg95] [--quick]
 
@@ -25,19 +27,23 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import h5py
+import hdf5plugin
 
 from mavfer.study.study import Study, software_versions
 from recording.camera import ClockDomain, Frame
 from recording.recorder import record_take
 from recording.simulated import SimulatedRig
+from recording.simulated.sensors import NOISE
 
 SIZES = {"color": (1920, 1080), "depth": (1280, 720), "thermal": (640, 512)}
 RATES_HZ = {"color": 30.0, "depth": 30.0, "thermal": 30.0}
-SECONDS, QUICK_SECONDS, PLAIN_SECONDS = 600, 10, 2
+SECONDS, QUICK_SECONDS, PLAIN_SECONDS = 600, 10, 4
 BUSY_PROCESSES = 2
 CODECS = ("jpeg95", "h264")
 MOST_CORE_SHARE, MOST_RSS_MB = 0.60, 800
@@ -111,6 +117,7 @@ class ReplayRig:
 
 def draw_frames():
     """Per camera what it says of itself, and a few frames of the simulated scene."""
+    NOISE["color"]["shot_variance_per_level"] = 0.0  # what is left is white noise of two levels
     rig = SimulatedRig(0, seconds=1, pace="fast", sizes=SIZES, rates_hz=RATES_HZ, drop_share=0)
     drawn = []
     for camera in rig.cameras:
@@ -133,25 +140,29 @@ class Watch:
 
     def __init__(self, cameras, seconds):
         self._cameras, self._seconds = cameras, seconds
-        self._begun = None
+        self._begun = self._threads_begun = self._next_threads = None
         self._parts = {}
         self._rss_mb = [0.0] * RSS_SPANS
         self.last = {}
 
     def look(self, _progress):
-        """Takes note; about twenty times a second."""
-        now = time.monotonic(), time.process_time(), self._cameras_cpu(), threads_cpu()
-        self._begun = self._begun or now
+        """Takes note; about twenty times a second, of the threads once a second."""
+        now = time.monotonic(), time.process_time(), self._cameras_cpu()
+        if self._begun is None:
+            self._begun, self._threads_begun, self._next_threads = now, threads_cpu(), now[0] + 1
         wall = now[0] - self._begun[0]
         span = min(int(wall / self._seconds * RSS_SPANS), RSS_SPANS - 1)
         self._rss_mb[span] = max(self._rss_mb[span], resident_mb())
-        if wall:
-            for name, cpu in now[3].items():
-                self._parts[name] = (cpu - self._begun[3].get(name, 0.0)) / wall
-            self.last = {
-                "core_share": (now[1] - self._begun[1]) / wall,
-                "cameras_core_share": (now[2] - self._begun[2]) / wall,
-            }
+        if not wall:
+            return
+        self.last = {
+            "core_share": (now[1] - self._begun[1]) / wall,
+            "cameras_core_share": (now[2] - self._begun[2]) / wall,
+        }
+        if now[0] >= self._next_threads:
+            self._next_threads += 1
+            for name, cpu in threads_cpu().items():
+                self._parts[name] = (cpu - self._threads_begun.get(name, 0.0)) / wall
 
     def result(self):
         """Shares of a core, in all and by thread, and memory."""
@@ -221,20 +232,46 @@ def busy_processes(count):
             process.wait()
 
 
-def record_plainly(drawn, seconds, path):
-    """CPU seconds and bytes of the same frames appended to HDF5 with gzip, one chunk a frame."""
+def record_plainly(drawn, seconds, path, *, is_jpeg, **compression):
+    """CPU seconds and bytes of the same frames appended to HDF5, one chunk a frame.
+
+    With `is_jpeg` color is encoded by OpenCV, and its JPEGs are appended to a file.
+    """
+    pictures_path = path.with_suffix(".jpegs")
     begun = time.process_time()
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w") as file, pictures_path.open("wb") as jpegs:
         for info, pictures in drawn:
-            shape = pictures[0].shape
+            frames = [pictures[n % len(pictures)] for n in range(round(seconds * info.rate_hz))]
+            if is_jpeg and info.stream == "color":
+                for frame in frames:
+                    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+                    jpegs.write(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+                continue
+            shape = frames[0].shape
             dataset = file.create_dataset(
                 info.stream, (0, *shape), info.dtype, maxshape=(None, *shape),
-                chunks=(1, *shape), compression="gzip",
+                chunks=(1, *shape), **compression,
             )  # fmt: skip
-            for number in range(round(seconds * info.rate_hz)):
+            for number, frame in enumerate(frames):
                 dataset.resize(number + 1, axis=0)
-                dataset[number] = pictures[number % len(pictures)]
-    return {"cpu": time.process_time() - begun, "bytes": path.stat().st_size}
+                dataset[number] = frame
+    cpu = time.process_time() - begun
+    written = path.stat().st_size + pictures_path.stat().st_size
+    return {"core_share": cpu / seconds, "mb_per_second": written / 1e6 / seconds}
+
+
+def measure_others(drawn, folder):
+    """Core share and MB/s of the other ways, by name."""
+    blosc2 = hdf5plugin.Blosc2(cname="zstd", clevel=1, filters=hdf5plugin.Blosc2.BITSHUFFLE)
+    ways = {
+        "hdf5_gzip": {"is_jpeg": False, "compression": "gzip"},
+        "cv2_jpeg_and_blosc2": {"is_jpeg": True, **blosc2},
+    }
+    found = {}
+    for name, way in ways.items():
+        found[name] = apart(partial(record_plainly, **way), drawn, PLAIN_SECONDS, folder / name)
+        print(f"{name}: {found[name]['core_share']:.3f} core", file=sys.stderr, flush=True)
+    return found
 
 
 def tell(codec, place, measured):
@@ -245,7 +282,7 @@ def tell(codec, place, measured):
     is_reached &= measured["rss_mb"] <= MOST_RSS_MB
     lines = [
         f"{codec}, {place}: {'reached' if is_reached else 'NOT REACHED'}",
-        f"  {measured['core_share']:.3f} core, of which the cameras "
+        f"  {measured['core_share']:.3f} core, of which the cameras' copies "
         f"{measured['cameras_core_share']:.3f}",
         f"  {measured['drops']} drops of {measured['frames'] + measured['drops']} frames, "
         f"at most {measured['most_queued_frames']} queued",
@@ -287,14 +324,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for codec in codecs:
             values |= measure(drawn, seconds, Path(folder), codec)
-        plain = record_plainly(drawn, PLAIN_SECONDS, Path(folder) / "plain.h5")
-    values["gzip_core_share_needed"] = plain["cpu"] / PLAIN_SECONDS
-    plain_mb_per_second = plain["bytes"] / 1e6 / PLAIN_SECONDS
+        others = measure_others(drawn, Path(folder))
     ratios = {}
-    for codec in codecs:
-        share, written = values[f"{codec}_core_share"], values[f"{codec}_written_mb_per_second"]
-        ratios[f"{codec}_cpu_hdf5_gzip"] = values["gzip_core_share_needed"] / share
-        ratios[f"{codec}_bytes_hdf5_gzip"] = plain_mb_per_second / written
+    for name, other in others.items():
+        values |= {f"{name}_{key}": value for key, value in other.items()}
+        for codec in codecs:
+            share, written = values[f"{codec}_core_share"], values[f"{codec}_written_mb_per_second"]
+            ratios[f"{codec}_cpu_{name}"] = other["core_share"] / share
+            ratios[f"{codec}_bytes_{name}"] = other["mb_per_second"] / written
     result = {"benchmark": "record_throughput", "ratios": ratios, "values": values}
     print(json.dumps({**result, "versions": software_versions("av", "opencv-python")}))
 

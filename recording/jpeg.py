@@ -1,7 +1,8 @@
-"""Color frames as JPEG, by the encoder that OpenCV brings.
+"""Color frames as JPEG, by libjpeg-turbo.
 
-It takes a quarter of the time of FFmpeg's, and half of what H.264 takes, for files two to three
-times as large.
+simplejpeg hands it a frame as it lies in memory, RGB or BGR; by way of OpenCV, which takes BGR and
+gives a copy, it takes a tenth longer. FFmpeg's own encoder takes four times as long and H.264 twice
+as long, for files a half to a third of the size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["JpegEncoder"]
 
 _QUALITY: Final = 95
+_COLORSPACES: Final = {"rgb24": "RGB", "bgr24": "BGR"}
 
 
 class JpegEncoder:
@@ -27,25 +29,28 @@ class JpegEncoder:
         """Prepares.
 
         Raises:
-            MissingExtra: OpenCV is not installed.
+            MissingExtra: simplejpeg, which brings libjpeg-turbo, is not installed.
         """
-        self._cv2: Any = require("cv2", "record")
-        self._picture: NDArray[np.uint8] | None = None
-        """Where frames are turned to BGR; memory that is new each time costs more than that."""
+        self._simplejpeg: Any = require("simplejpeg", "record")
 
     def encode(self, pixels: NDArray[np.uint8]) -> bytes:
         """A frame (H, W, 3), RGB, as a JPEG.
 
         Raises:
-            DeviceError: OpenCV cannot encode it.
+            DeviceError: libjpeg-turbo cannot encode it.
         """
-        cv2 = self._cv2
         picture, order = as_stored(pixels)
-        if order == "rgb24":
-            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR, dst=self._picture)
-            self._picture = picture
-        is_encoded, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        if not is_encoded:
-            message = f"color frame of {pixels.shape} cannot be written as JPEG. Use another codec"
-            raise DeviceError(message)
-        return bytes(content)
+        try:
+            content: bytes = self._simplejpeg.encode_jpeg(
+                picture,
+                quality=_QUALITY,
+                colorspace=_COLORSPACES[order],
+                colorsubsampling="420",
+            )
+        except ValueError as error:
+            message = (
+                f"color frame of {pixels.shape} cannot be written as JPEG: {error}. "
+                f"Use another codec"
+            )
+            raise DeviceError(message) from error
+        return content

@@ -204,10 +204,11 @@ def prepare_to_write() -> None:
     loses while nobody takes them.
 
     Raises:
-        MissingExtra: PyAV is not installed.
+        MissingExtra: PyAV or simplejpeg is not installed.
     """
     counts_packer((8, 8))
     PictureConverter("yuv420p", 8, 8)
+    JpegEncoder()
 
 
 def _require_jpegs(color: CameraInfo, codec: ColorCodec) -> None:
