@@ -103,7 +103,9 @@ def main():
         "jpeg95_bytes_h264": values["h264_mb_a_minute"] / values["jpeg95_mb_a_minute"],
     }
     result = {"benchmark": "color_codecs", "ratios": ratios, "values": values}
-    print(json.dumps({**result, "versions": software_versions("av", "opencv-python")}))
+    print(
+        json.dumps({**result, "versions": software_versions("av", "opencv-python", "simplejpeg")})
+    )
 
 
 if __name__ == "__main__":

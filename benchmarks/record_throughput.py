@@ -333,7 +333,9 @@ def main():
             ratios[f"{codec}_cpu_{name}"] = other["core_share"] / share
             ratios[f"{codec}_bytes_{name}"] = other["mb_per_second"] / written
     result = {"benchmark": "record_throughput", "ratios": ratios, "values": values}
-    print(json.dumps({**result, "versions": software_versions("av", "opencv-python")}))
+    print(
+        json.dumps({**result, "versions": software_versions("av", "opencv-python", "simplejpeg")})
+    )
 
 
 if __name__ == "__main__":

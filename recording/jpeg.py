@@ -1,8 +1,8 @@
 """Color frames as JPEG, by libjpeg-turbo.
 
 simplejpeg hands it a frame as it lies in memory, RGB or BGR; by way of OpenCV, which takes BGR and
-gives a copy, it takes a tenth longer. FFmpeg's own encoder takes four times as long and H.264 twice
-as long, for files a half to a third of the size.
+gives a copy, it takes a tenth longer, and FFmpeg's own JPEG encoder takes four times as long. H.264
+takes twice as long, for files half the size.
 """
 
 from __future__ import annotations
