@@ -9,13 +9,13 @@ from typing import Any, Final
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from annotator_web.api import api_routes
-from annotator_web.context import Context
-from annotator_web.database import Database, database_path
-from annotator_web.media import media_routes
-from annotator_web.pages import page_routes
 from annotator_web.project import open_project
 from annotator_web.refusals import Refusal
+from annotator_web.routes.api import api_routes
+from annotator_web.routes.context import Context
+from annotator_web.routes.media import media_routes
+from annotator_web.routes.pages import page_routes
+from annotator_web.store.database import Database, database_path
 from mavfer.study.study import Study
 
 __all__ = ["close_app", "create_app"]

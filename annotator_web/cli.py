@@ -16,8 +16,8 @@ from mavfer.study.study import Study
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from annotator_web.database import Database
     from annotator_web.project import Project
+    from annotator_web.store.database import Database
 
 __all__ = ["register"]
 
@@ -59,9 +59,7 @@ def serve(study: Path, *, host: str, port: int, database: str | None, as_json: b
     _require_extra()
     from annotator_web.server import serve as run_server
 
-    def ready(url: str, notices: tuple[str, ...]) -> None:
-        for notice in notices:
-            click.echo(f"note: {notice}", err=True)
+    def ready(url: str) -> None:
         _print({"url": url}, as_json, f"{study}: raters are served at {url}; Ctrl-C ends it")
 
     run_server(Study.open(study), host=host, port=port, database=database, ready=ready)
@@ -88,8 +86,8 @@ def invite(
     Sessions may also be given as one list with commas.
     """
     with _opened(study, database) as (project, store):
-        from annotator_web.raters import base_url
-        from annotator_web.raters import invite as make_invitation
+        from annotator_web.desk.raters import base_url
+        from annotator_web.desk.raters import invite as make_invitation
 
         names = [name for part in sessions for name in part.split(",") if name]
         token = make_invitation(store, project, rater, sessions=names)
@@ -105,7 +103,7 @@ def invite(
 def revoke(study: Path, *, rater: str, database: str | None, as_json: bool) -> None:
     """Take back all invitations of a rater; open pages stop as well. Ratings are kept."""
     with _opened(study, database) as (_, store):
-        from annotator_web.raters import revoke as take_back
+        from annotator_web.desk.raters import revoke as take_back
 
         count = take_back(store, rater)
         _print({"rater": rater, "revoked": count}, as_json, f"{rater}: {count} revoked")
@@ -128,8 +126,8 @@ def simulate(
     What they finished before is skipped. Their ratings are marked as simulated.
     """
     with _opened(study, database) as (project, store):
-        from annotator_web.simulate import simulate as rate_all
-        from annotator_web.simulate import tasks_of
+        from annotator_web.desk.simulate import simulate as rate_all
+        from annotator_web.desk.simulate import tasks_of
 
         total = raters * tasks_of(project)
         with progress("simulated raters", total, "take") as advance:
@@ -145,7 +143,7 @@ def simulate(
 def status(study: Path, *, database: str | None, as_json: bool) -> None:
     """Say how far every rater is."""
     with _opened(study, database) as (project, store):
-        from annotator_web.raters import status as progress_of
+        from annotator_web.desk.raters import status as progress_of
 
         document = progress_of(store, project)
         _print(document, as_json, _status_text(document))
@@ -159,7 +157,7 @@ def status(study: Path, *, database: str | None, as_json: bool) -> None:
 def collect(study: Path, *, incomplete: bool, database: str | None, as_json: bool) -> None:
     """Write finished takes to ratings/; what is there already is never overwritten."""
     with _opened(study, database) as (project, store):
-        from annotator_web.collect import collect as write_ratings
+        from annotator_web.desk.collect import collect as write_ratings
 
         done = write_ratings(store, project, with_incomplete=incomplete)
     for label in done.outdated:
@@ -181,8 +179,8 @@ def collect(study: Path, *, incomplete: bool, database: str | None, as_json: boo
 def backup(study: Path, file: Path, *, database: str | None) -> None:
     """Copy the annotator's database to the new FILE, one consistent moment of it."""
     _require_extra()
-    from annotator_web.backup import back_up
-    from annotator_web.database import database_path
+    from annotator_web.store.backup import back_up
+    from annotator_web.store.database import database_path
 
     back_up(database_path(Study.open(study), database), file)
     click.echo(f"{file}: written")
@@ -195,8 +193,8 @@ def backup(study: Path, file: Path, *, database: str | None) -> None:
 def restore(study: Path, file: Path, *, database: str | None) -> None:
     """Put the backup FILE in the database's place; what was there is saved beside it."""
     _require_extra()
-    from annotator_web.backup import restore as put_back
-    from annotator_web.database import database_path
+    from annotator_web.store.backup import restore as put_back
+    from annotator_web.store.database import database_path
 
     path = database_path(Study.open(study), database)
     saved = put_back(file, path)
@@ -207,8 +205,8 @@ def restore(study: Path, file: Path, *, database: str | None) -> None:
 def _opened(study: Path, database: str | None) -> Iterator[tuple[Project, Database]]:
     """Hands out the rating project and the database of a study."""
     _require_extra()
-    from annotator_web.database import Database, database_path
     from annotator_web.project import open_project
+    from annotator_web.store.database import Database, database_path
 
     opened = Study.open(study)
     project = open_project(opened)

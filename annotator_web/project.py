@@ -19,10 +19,25 @@ if TYPE_CHECKING:
 
     from mavfer.study.study import Study
 
-__all__ = ["CALIBRATION", "Dimension", "MediaTable", "Project", "open_project"]
+__all__ = [
+    "CALIBRATION",
+    "LANGUAGES",
+    "Consent",
+    "Dimension",
+    "MediaTable",
+    "Practice",
+    "Project",
+    "ScaleKind",
+    "open_project",
+]
 
 CALIBRATION: Final = "calibration"
 """Stands in place of a session id for the reaction-time clip, which is no session of the study."""
+
+LANGUAGES: Final = ("en", "de", "ar")
+"""Languages that the pages speak."""
+
+ScaleKind = Literal["bounded", "unbounded", "rate"]
 
 _AXES: Final = 2
 _MEDIA_TABLES_KEPT: Final = 512
@@ -32,13 +47,21 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "dimensions": ["arousal", "valence"],
     "mode": "together",
     "scale": "bounded",
+    "input": ["pointer", "touch", "keyboard", "wheel", "joystick", "gamepad"],
+    "streams_shown": ["color"],
+    "feedback": "none",
     "practice": None,
     "calibration_clip": True,
     "hidden_repeats": 0,
-    "feedback": "none",
-    "streams_shown": ["color"],
+    "order": "counterbalanced",
+    "rewind": True,
+    "rate_seconds": 2,
+    "break_minutes": 20,
+    "languages": list(LANGUAGES),
+    "contact": None,
+    "consent": None,
+    "instructions": None,
 }
-_SERVED_SETTINGS: Final = {"feedback": "none", "streams_shown": ["color"], "playback_rate": 1}
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,26 @@ class Dimension:
     high: float
     low_word: str
     high_word: str
+
+
+@dataclass(frozen=True)
+class Practice:
+    """The clip on which raters practise against an expert."""
+
+    session: str
+    label: str
+    """Name of the label that serves as the expert's trace."""
+    pass_ccc: float
+    """Mark to reach on each dimension."""
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What raters agree to, in the study's own words."""
+
+    version: str
+    text: dict[str, str]
+    """Language to text; an empty line parts paragraphs."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +120,60 @@ class MediaTable:
 
 @dataclass(frozen=True)
 class Project:
-    """The rating project of one study."""
+    """The rating project of one study: annotation.json, with defaults for what it leaves out."""
 
     study: Study
     dimensions: tuple[Dimension, ...]
     mode: Literal["together", "one_at_a_time"]
+    scale: ScaleKind
+    input: tuple[str, ...]
+    """Devices that raters may use."""
+    streams_shown: tuple[str, ...]
+    feedback: Literal["none", "trace"]
+    practice: Practice | None
     has_calibration: bool
-    settings: dict[str, Any]
-    """What goes into every rating: feedback, the streams shown, the rate of playback."""
-    notices: tuple[str, ...]
-    """What annotation.json asks for and this version does not do."""
+    """Whether a reaction-time clip comes before the sessions."""
+    hidden_repeats: float
+    """Share of sessions that are shown twice."""
+    order: Literal["counterbalanced", "study"]
+    may_rewind: bool
+    rate_seconds: float
+    """On a scale controlled by rate: seconds from the middle to an end at full deflection."""
+    break_minutes: float
+    """Minutes of rating after which a break is proposed; 0 for never."""
+    languages: tuple[str, ...]
+    contact: str | None
+    consent: Consent | None
+    """None for our own words."""
+    instructions: dict[str, str] | None
+    """Language to text; None for our own words."""
     chosen: tuple[str, ...] | None
     """Sessions that annotation.json names; None for all."""
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What goes into every rating."""
+        return {
+            "feedback": self.feedback,
+            "streams_shown": list(self.streams_shown),
+            "playback_rate": 1,
+        }
+
     def sessions(self) -> list[str]:
-        """Sessions that have media and whose subjects agreed to be rated, in order."""
+        """Sessions that have media and whose subjects agreed to be rated, in order.
+
+        The practice clip is none of them.
+        """
         names = self.study.sessions() if self.chosen is None else list(self.chosen)
-        return [name for name in names if self._has_media(name) and self._may_be_rated(name)]
+        return [name for name in names if self.can_be_rated(name) and not self.is_practice(name)]
+
+    def is_practice(self, session: str) -> bool:
+        """Whether a session is the practice clip."""
+        return self.practice is not None and self.practice.session == session
+
+    def can_be_rated(self, session: str) -> bool:
+        """Whether a session has media and its subject agreed to be rated."""
+        return self._has_media(session) and self._may_be_rated(session)
 
     def media_table(self, session: str) -> MediaTable:
         """The times of a session's frames.
@@ -137,51 +217,43 @@ def open_project(study: Study) -> Project:
 
     Raises:
         InvalidFile: annotation.json is torn or against its schema.
-        CommandError: It asks for a scale or dimensions that cannot be served, or the study is a
-            release.
+        CommandError: It asks for dimensions that cannot be served, or the study is a release.
     """
     study.require_writable()
     path = study.root / "annotation.json"
     document = dict(_DEFAULTS)
     if path.exists():
-        document = read_json(path)
-        require_valid(document, "annotation", path)
-    _require_served(document, path)
+        given = read_json(path)
+        require_valid(given, "annotation", path)
+        document |= given
     dimensions = _dimensions(study, document["dimensions"], path)
     if document["mode"] == "together" and len(dimensions) > _AXES:
         message = f"{path}: {len(dimensions)} dimensions together; the plane has two. " + (
             'Use "mode": "one_at_a_time"'
         )
         raise CommandError(message)
-    chosen = document["sessions"]
+    chosen, practice, consent = document["sessions"], document["practice"], document["consent"]
     return Project(
         study=study,
         dimensions=dimensions,
         mode=document["mode"],
+        scale=document["scale"],
+        input=tuple(document["input"]),
+        streams_shown=tuple(document["streams_shown"]),
+        feedback=document["feedback"],
+        practice=None if practice is None else Practice(**practice),
         has_calibration=document["calibration_clip"],
-        settings=_SERVED_SETTINGS,
-        notices=tuple(_notices(document)),
+        hidden_repeats=document["hidden_repeats"],
+        order=document["order"],
+        may_rewind=document["rewind"],
+        rate_seconds=document["rate_seconds"],
+        break_minutes=document["break_minutes"],
+        languages=tuple(document["languages"]),
+        contact=document["contact"],
+        consent=None if consent is None else Consent(**consent),
+        instructions=document["instructions"],
         chosen=None if chosen is None else tuple(chosen),
     )
-
-
-def _require_served(document: dict[str, Any], path: Path) -> None:
-    if document["scale"] != "bounded":
-        message = f'{path}: scale "{document["scale"]}" is not served. Use "bounded"'
-        raise CommandError(message)
-
-
-def _notices(document: dict[str, Any]) -> list[str]:
-    """What is asked for and not done, a sentence each."""
-    asked = {
-        "practice clips": document["practice"] is not None,
-        "hidden repeats": document["hidden_repeats"] > 0,
-        "the live trace": document["feedback"] != "none",
-        "streams other than color": document["streams_shown"] != ["color"],
-    }
-    return [
-        f"annotation.json: {what} are not served" for what, is_asked in asked.items() if is_asked
-    ]
 
 
 def _dimensions(study: Study, names: list[str], path: Path) -> tuple[Dimension, ...]:

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from annotator_web.app import close_app, create_app
-from annotator_web.database import Database, database_path
-from annotator_web.project import open_project
-from annotator_web.raters import note_url
+from annotator_web.desk.raters import note_url
+from annotator_web.store.database import Database, database_path
 from mavfer.errors import CommandError, require
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def serve(
     host: str,
     port: int,
     database: str | None,
-    ready: Callable[[str, tuple[str, ...]], None],
+    ready: Callable[[str], None],
 ) -> None:
     """Serves until SIGTERM or Ctrl-C.
 
@@ -43,7 +42,7 @@ def serve(
         host: Address to listen on.
         port: Port; 0 for any free one.
         database: As in `create_app`.
-        ready: Told the URL and the project's notices once connections are taken.
+        ready: Told the URL once connections are taken.
 
     Raises:
         CommandError: The port is in use, or the address is not one of this machine.
@@ -61,7 +60,7 @@ def serve(
             clear_untrusted_proxy_headers=True,
         )
         with _ending_on_sigterm():
-            ready(url, open_project(study).notices)
+            ready(url)
             server.run()
 
 

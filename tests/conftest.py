@@ -40,7 +40,7 @@ files that use one: they share a process."""
 
 FIRST = (
     "journey",
-    "tests/annotator_web/test_path_browser.py",
+    "tests/annotator_web/room/test_path_browser.py",
     "tests/mavfer/test_demo.py",
     "gige_address",
 )

@@ -57,8 +57,9 @@ def test_the_wheel_holds_schemas_styles_and_types(installed):
 
     needed |= {
         str(path.relative_to(ROOT))
-        for folder in ("templates", "static")
-        for path in (ROOT / "annotator_web" / folder).iterdir()
+        for folder in ("templates", "static", "catalogue")
+        for path in (ROOT / "annotator_web" / folder).rglob("*")
+        if path.is_file()
     }
 
     assert needed | {"mavfer/report/report.css"} <= files

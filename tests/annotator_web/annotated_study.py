@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from annotator_web import calibration
-from annotator_web.raters import invite
+from annotator_web.desk.raters import invite
+from annotator_web.way import calibration
 from mavfer.cli import run
 from mavfer.files import write_json
 from mavfer.study.media_writer import writing_media

@@ -6,11 +6,11 @@ import threading
 import pytest
 from annotated_study import Server, samples, wait_until
 
-from annotator_web.backup import back_up, restore
-from annotator_web.client import Client
-from annotator_web.database import Database, database_path
+from annotator_web.desk.client import Client
+from annotator_web.desk.raters import invite
 from annotator_web.project import open_project
-from annotator_web.raters import invite
+from annotator_web.store.backup import back_up, restore
+from annotator_web.store.database import Database, database_path
 from mavfer.cli import run
 from mavfer.errors import AlreadyThere, CommandError, DataError, InvalidFile, NotFound
 

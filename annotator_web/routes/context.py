@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import request
 
-from annotator_web import auth, calibration
+from annotator_web.access import auth
 from annotator_web.project import CALIBRATION, Project
 from annotator_web.refusals import Refusal
-from annotator_web.samples import Limits
+from annotator_web.store.samples import Limits
+from annotator_web.way import calibration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annotator_web.auth import Caller
-    from annotator_web.database import Database
-    from annotator_web.project import Dimension
+    from annotator_web.access.auth import Caller
+    from annotator_web.project import Dimension, ScaleKind
+    from annotator_web.store.database import Database
     from mavfer.study.study import Study
 
 __all__ = ["Context"]
@@ -66,8 +67,19 @@ class Context:
         if session == CALIBRATION:
             return Limits(calibration.SECONDS, calibration.FRAMES, dimensions)
         table = self.project.media_table(session)
-        return Limits(table.seconds, table.frames, dimensions)
+        is_bounded = self.project.scale != "unbounded"
+        return Limits(table.seconds, table.frames, dimensions, is_bounded)
+
+    def scale_of(self, session: str, names: Sequence[str]) -> dict[str, Any]:
+        """The scale of each dimension of a take; the warm-up is always bounded."""
+        kind = "bounded" if session == CALIBRATION else self.project.scale
+        return {d.name: _scale(kind, d) for d in self.dimensions_named(names)}
 
     def calibration_dimensions(self) -> tuple[Dimension, ...]:
         """What the reaction-time clip moves: the first two dimensions, one where there is one."""
         return self.project.dimensions[: calibration.MOST_DIMENSIONS]
+
+
+def _scale(kind: ScaleKind, dimension: Dimension) -> dict[str, Any]:
+    ends = (None, None) if kind == "unbounded" else (dimension.low, dimension.high)
+    return {"kind": kind, "low": ends[0], "high": ends[1]}

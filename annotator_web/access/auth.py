@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import insert, select
 
-from annotator_web.database import invitations, logins, raters
 from annotator_web.refusals import Refusal
+from annotator_web.store.database import invitations, logins, raters
 from mavfer.study.study import utc_now
 
 if TYPE_CHECKING:
     from flask import Request
     from sqlalchemy import Connection, Select
 
-    from annotator_web.database import Database
+    from annotator_web.store.database import Database
 
 __all__ = [
     "COOKIE",

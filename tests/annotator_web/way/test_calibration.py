@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotator_web import calibration
 from annotator_web.project import Dimension
+from annotator_web.way import calibration
 
 DIMENSIONS = (
     Dimension("arousal", -1, 1, "calm", "excited"),

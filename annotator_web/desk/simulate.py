@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from annotator_web.calibration import target_at
-from annotator_web.client import Client
+from annotator_web.desk.client import Client
+from annotator_web.desk.raters import invite
 from annotator_web.project import CALIBRATION
-from annotator_web.raters import invite
+from annotator_web.way.calibration import target_at
 from mavfer.errors import InvalidFile, NotFound
 from mavfer.study.session import Session
 from mavfer.study.truth import latent_at_frames
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from annotator_web.database import Database
     from annotator_web.project import Dimension, Project
+    from annotator_web.store.database import Database
 
 __all__ = [
     "Fault",

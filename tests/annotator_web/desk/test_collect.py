@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from annotated_study import Rater, samples
 
-from annotator_web.collect import collect
+from annotator_web.desk.collect import collect
 from mavfer.study.ratings import find_ratings, read_rating
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from annotator_web.database import APPLICATION_ID, VERSION
+from annotator_web.store.database import APPLICATION_ID, VERSION
 from mavfer.errors import AlreadyThere, InvalidFile, NotFound, WrongVersion
 from mavfer.files import replacing
 

@@ -4,7 +4,7 @@ import threading
 import pytest
 from sqlalchemy import func, insert, select
 
-from annotator_web.database import Database, database_path, notes
+from annotator_web.store.database import Database, database_path, notes
 from mavfer.errors import CommandError, InvalidFile, WrongVersion
 
 
@@ -89,7 +89,7 @@ def test_a_newer_database_is_told_of(tmp_path, database):
         connection.execute("PRAGMA user_version=9")
     connection.close()
 
-    with pytest.raises(WrongVersion, match="tables of version 9, this mavfer knows version 1"):
+    with pytest.raises(WrongVersion, match="tables of version 9, this mavfer knows version 2"):
         Database(database.path)
 
 

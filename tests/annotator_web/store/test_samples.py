@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotator_web.project import Dimension
-from annotator_web.samples import Limits, columns_of, names_of, pack, unpack
+from annotator_web.store.samples import Limits, columns_of, names_of, pack, unpack
 
 LIMITS = Limits(60.0, 1800, (Dimension("arousal", -1, 1, "calm", "excited"),))
 ROW = st.tuples(

@@ -100,9 +100,3 @@ def test_who_did_not_agree_to_be_rated_is_not_shown(tmp_path, scope):
     study.write_consent("S01", tmp_path / "form.pdf", form_version="1", scope=scope)
 
     assert open_project(study).sessions() == (["S01-001"] if "rate" in scope else [])
-
-
-def test_what_is_asked_for_and_not_served_is_said(tmp_path):
-    study = make_study(tmp_path / "study", [], annotation={"hidden_repeats": 0.1})
-
-    assert open_project(study).notices == ("annotation.json: hidden repeats are not served",)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from annotated_study import Server, make_simulated_study
 
+from annotator_web.desk.simulate import Trace, make_rater, rate, true_trace
 from annotator_web.project import Dimension, open_project
-from annotator_web.simulate import Trace, make_rater, rate, true_trace
 from mavfer.cli import run
 from mavfer.errors import NotFound
 from mavfer.study.ratings import find_ratings, rating_at, read_rating
@@ -128,7 +128,7 @@ def test_ratings_stay_within_any_scale():
 
 
 def test_without_truth_there_is_nothing_to_rate_from(made_study):
-    from annotator_web.simulate import simulated_sessions
+    from annotator_web.desk.simulate import simulated_sessions
 
     with pytest.raises(NotFound, match=r"no session has both media and truth\.h5"):
         simulated_sessions(open_project(made_study))

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sqlalchemy import select
 
-from annotator_web.database import raters, takes
+from annotator_web.desk.raters import reaction_of
 from annotator_web.project import CALIBRATION
-from annotator_web.raters import reaction_of
-from annotator_web.samples import names_of
-from annotator_web.takes import samples_of
+from annotator_web.store.database import raters, takes
+from annotator_web.store.samples import names_of
+from annotator_web.store.takes import samples_of
 from mavfer.files import read_json
 from mavfer.study.ratings import rating_path, write_rating
 from mavfer.study.study import software_versions, utc_now
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
-    from annotator_web.database import Database
-    from annotator_web.project import Dimension, Project
-    from annotator_web.raters import Reaction
+    from annotator_web.desk.raters import Reaction
+    from annotator_web.project import Project
+    from annotator_web.store.database import Database
 
 __all__ = ["Collected", "collect"]
 
@@ -121,14 +121,13 @@ def _document(
 ) -> dict[str, Any]:
     """The JSON beside the samples; `write_rating` adds their count and hash."""
     passes = _passes(columns[0])
-    dimension = _dimension(project, name)
     return {
         "session": row.session,
         "dimension": name,
         "rater": row.code,
         "take": row.number,
         "kind": row.kind,
-        "scale": {"kind": "bounded", "low": dimension.low, "high": dimension.high},
+        "scale": row.scale[name],
         "input": row.client,
         "settings": {
             **project.settings,
@@ -174,10 +173,6 @@ def _dropped_frames(frame: NDArray[np.float64], passes: list[tuple[int, int]]) -
         shown = np.unique(frame[start:stop][~np.isnan(frame[start:stop])])
         dropped += int(shown[-1] - shown[0] + 1 - len(shown)) if len(shown) else 0
     return dropped
-
-
-def _dimension(project: Project, name: str) -> Dimension:
-    return next(dimension for dimension in project.known_dimensions() if dimension.name == name)
 
 
 def _label(row: Any, name: str) -> str:

@@ -7,14 +7,14 @@ many raters can share one transaction.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from sqlalchemy import func, insert, select, update
 
-from annotator_web.database import chunks, takes
 from annotator_web.refusals import Refusal
-from annotator_web.samples import names_of, unpack
+from annotator_web.store.database import chunks, takes
+from annotator_web.store.samples import names_of, unpack
 from mavfer.study.study import utc_now
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "MOST_CHUNKS",
     "MOST_TAKES",
     "Chunk",
+    "Purpose",
     "Take",
     "add_chunk",
     "begin_take",
@@ -36,6 +37,8 @@ __all__ = [
     "samples_of",
     "state_of",
 ]
+
+Purpose = Literal["rating", "repeat", "practice", "calibration"]
 
 MOST_CHUNKS: Final = 100_000
 """Chunks a take may have: a day of one a second."""
@@ -58,6 +61,10 @@ class Take:
     dimensions: tuple[str, ...]
     client: dict[str, Any]
     """What the browser said of itself."""
+    purpose: Purpose
+    """Why it was given; repeats are hidden from raters and never count."""
+    scale: dict[str, Any]
+    """Dimension to {"kind", "low", "high"} as it was when the take began."""
     video_sha256: str | None
     contiguous: int
     """Chunks held without a gap from the first."""
@@ -89,7 +96,7 @@ def begin_take(connection: Connection, take: str, row: Mapping[str, Any]) -> Tak
     Args:
         connection: A writing one.
         take: The new take's id.
-        row: rater, session, dimensions, client, video_sha256.
+        row: rater, session, dimensions, client, purpose, scale, video_sha256.
 
     Raises:
         Refusal: 409 where the rater began too many.
@@ -259,6 +266,8 @@ _TAKE_COLUMNS: Final = (
     takes.c.number,
     takes.c.dimensions,
     takes.c.client,
+    takes.c.purpose,
+    takes.c.scale,
     takes.c.video_sha256,
     takes.c.contiguous,
     takes.c.finished_utc,

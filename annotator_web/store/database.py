@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -47,16 +48,21 @@ __all__ = [
     "APPLICATION_ID",
     "VERSION",
     "Database",
+    "agreed_texts",
+    "agreements",
     "chunks",
     "database_path",
     "invitations",
     "logins",
     "notes",
+    "plans",
     "raters",
+    "steps",
     "takes",
+    "withdrawals",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Layout of the tables, kept in SQLite's user_version."""
 
 APPLICATION_ID: Final = 0x6D617666
@@ -75,6 +81,7 @@ raters = Table(
     Column("code", String, nullable=False, unique=True),
     Column("kind", String, nullable=False),
     Column("created_utc", String, nullable=False),
+    Column("language", String),
 )
 invitations = Table(
     "invitations",
@@ -102,6 +109,10 @@ takes = Table(
     Column("number", Integer, nullable=False),
     Column("dimensions", JSON, nullable=False),
     Column("client", JSON, nullable=False),
+    # rating, repeat (a session shown again without a word), practice or calibration.
+    Column("purpose", String, nullable=False),
+    # {"kind", "low", "high"} of each dimension, as it was when the take began.
+    Column("scale", JSON, nullable=False),
     Column("video_sha256", String),
     Column("contiguous", Integer, nullable=False),
     Column("created_utc", String, nullable=False),
@@ -118,6 +129,49 @@ chunks = Table(
     Column("samples", Integer, nullable=False),
     Column("last_media_time", Float, nullable=False),
     Column("blob", LargeBinary, nullable=False),
+)
+agreements = Table(
+    "agreements",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rater", ForeignKey("raters.id"), nullable=False),
+    Column("text_sha256", ForeignKey("agreed_texts.text_sha256"), nullable=False),
+    Column("version", String, nullable=False),
+    Column("language", String, nullable=False),
+    Column("agreed_utc", String, nullable=False),
+)
+agreed_texts = Table(
+    "agreed_texts",
+    _metadata,
+    Column("text_sha256", String, primary_key=True),
+    Column("text", String, nullable=False),
+)
+steps = Table(
+    "steps",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rater", ForeignKey("raters.id"), nullable=False),
+    # instructions, device, practice, break
+    Column("name", String, nullable=False),
+    Column("done_utc", String, nullable=False),
+    Column("details", JSON, nullable=False),
+)
+plans = Table(
+    "plans",
+    _metadata,
+    Column("rater", ForeignKey("raters.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("session", String, nullable=False),
+    Column("dimensions", JSON, nullable=False),
+    Column("is_repeat", Boolean, nullable=False),
+)
+withdrawals = Table(
+    "withdrawals",
+    _metadata,
+    Column("rater", ForeignKey("raters.id"), primary_key=True),
+    # stop (what was given is kept) or erase
+    Column("wish", String, nullable=False),
+    Column("asked_utc", String, nullable=False),
 )
 notes = Table(
     "notes",

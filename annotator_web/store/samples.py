@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ __all__ = ["MOST_SAMPLES", "Limits", "columns_of", "names_of", "pack", "unpack"]
 MOST_SAMPLES: Final = 2_000
 """Samples a chunk may hold: half a minute at 60 a second."""
 
+_ANY_FINITE: Final = (-sys.float_info.max, sys.float_info.max)
 _MOST_FLAGS: Final = 65_535
 _MOST_CLOCK_MS: Final = 1e12
 _LATE_SECONDS: Final = 1.0
@@ -43,6 +45,8 @@ class Limits:
     """Number of frames of the clip."""
     dimensions: tuple[Dimension, ...]
     """The dimensions of the take, in its order."""
+    is_bounded: bool = True
+    """False where values may be any finite number."""
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +57,8 @@ class Limits:
         """Lowest and highest number of a column."""
         for dimension in self.dimensions:
             if dimension.name == name:
-                return dimension.low, dimension.high
+                bounds = dimension.low, dimension.high
+                return bounds if self.is_bounded else _ANY_FINITE
         highest = {
             "media_time": self.seconds + _LATE_SECONDS,
             "frame": self.frames - 1,

@@ -1,8 +1,8 @@
 import pytest
 from annotated_study import samples
 
-from annotator_web.auth import COOKIE, CSRF_HEADER, csrf_token
-from annotator_web.raters import revoke
+from annotator_web.access.auth import COOKIE, CSRF_HEADER, csrf_token
+from annotator_web.desk.raters import revoke
 
 OPEN_TO_ALL = {"static", "pages.invitation"}
 VALUES = {"session": "S01-001", "take": "x", "seq": 0, "token": "x", "filename": "icon.svg"}

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from annotator_web import takes
-from annotator_web.auth import COOKIE, csrf_token, open_login
+from annotator_web.access.auth import COOKIE, csrf_token, open_login
 from annotator_web.project import CALIBRATION
 from annotator_web.refusals import Refusal
+from annotator_web.store import takes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from annotator_web.auth import Caller
-    from annotator_web.context import Context
-    from annotator_web.takes import Take
+    from annotator_web.access.auth import Caller
+    from annotator_web.routes.context import Context
+    from annotator_web.store.takes import Take
 
 __all__ = ["page_routes"]
 

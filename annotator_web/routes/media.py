@@ -15,7 +15,7 @@ from annotator_web.refusals import Refusal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from annotator_web.context import Context
+    from annotator_web.routes.context import Context
 
 __all__ = ["media_routes"]
 

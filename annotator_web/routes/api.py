@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, jsonify, request, url_for
 
-from annotator_web import calibration, takes
-from annotator_web.auth import new_token
+from annotator_web.access.auth import new_token
 from annotator_web.project import CALIBRATION
 from annotator_web.refusals import Refusal
-from annotator_web.samples import columns_of, pack
+from annotator_web.store import takes
+from annotator_web.store.samples import columns_of, pack
+from annotator_web.way import calibration
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from annotator_web.auth import Caller
-    from annotator_web.context import Context
-    from annotator_web.takes import Take
+    from annotator_web.access.auth import Caller
+    from annotator_web.routes.context import Context
+    from annotator_web.store.takes import Take
 
 __all__ = ["api_routes"]
 
@@ -121,6 +122,8 @@ def _begin(context: Context, caller: Caller, body: dict[str, Any]) -> dict[str, 
         "session": session,
         "dimensions": _dimension_names(context, session, names),
         "client": _client(body),
+        "purpose": "calibration" if session == CALIBRATION else "rating",
+        "scale": context.scale_of(session, names),
         "video_sha256": video_sha256,
     }
     take = new_token()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import func, insert, select, update
 
-from annotator_web import calibration
-from annotator_web.auth import hash_of, new_token
-from annotator_web.database import chunks, invitations, notes, raters, takes
+from annotator_web.access.auth import hash_of, new_token
 from annotator_web.project import CALIBRATION
-from annotator_web.samples import names_of
-from annotator_web.takes import samples_of
+from annotator_web.store.database import chunks, invitations, notes, raters, takes
+from annotator_web.store.samples import names_of
+from annotator_web.store.takes import samples_of
+from annotator_web.way import calibration
 from mavfer.errors import CommandError, NotFound
 from mavfer.study.study import utc_now
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from annotator_web.database import Database
     from annotator_web.project import Project
+    from annotator_web.store.database import Database
 
 __all__ = [
     "RaterKind",
