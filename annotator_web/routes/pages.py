@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from annotator_web.access.auth import COOKIE, csrf_token, open_login
+from annotator_web.access.auth import COOKIE, open_login
 from annotator_web.project import CALIBRATION
 from annotator_web.refusals import Refusal
+from annotator_web.routes.rating_config import rating_config
 from annotator_web.store import takes
 
 if TYPE_CHECKING:
@@ -122,36 +122,4 @@ def _must_calibrate(context: Context, caller: Caller) -> bool:
 
 def _rating_page(context: Context, caller: Caller, session: str) -> dict[str, Any]:
     """What the rating page is filled with; its script reads `config`."""
-    names = _asked_dimensions(context, session)
-    is_clip = session == CALIBRATION
-    with context.database.reading() as connection:
-        found = takes.find_takes(connection, caller.rater, session)
-        mine = [take for take in found if set(take.dimensions) == set(names)]
-        is_open = bool(mine) and not mine[-1].is_finished
-        state = takes.state_of(connection, mine[-1]) if is_open else None
-    config = {
-        "session": session,
-        "clip": url_for("api.calibration_clip") if is_clip else None,
-        "video": None if is_clip else url_for("media.video", session=session),
-        "frames": None if is_clip else url_for("media.frames", session=session),
-        "dimensions": [asdict(d) for d in context.dimensions_named(names)],
-        "take": state,
-        "csrf": csrf_token(request.cookies[COOKIE]) if caller.has_cookie else "",
-        "home": url_for("pages.sessions"),
-    }
-    return {
-        "config": config,
-        "is_clip": is_clip,
-        "session": session,
-        "study": context.study.name,
-        "words": {d.name: d for d in context.dimensions_named(names)},
-    }
-
-
-def _asked_dimensions(context: Context, session: str) -> tuple[str, ...]:
-    """The dimensions of this page's take: one of the project's groups, by `?dimension=`."""
-    if session == CALIBRATION:
-        return tuple(dimension.name for dimension in context.calibration_dimensions())
-    groups = context.project.groups()
-    asked = request.args.get("dimension")
-    return next((group for group in groups if asked in group), groups[0])
+    return {"config": rating_config(context, caller, session), "study": context.study.name}
