@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from annotator_web.store.database import APPLICATION_ID, VERSION
+from annotator_web.store.migrate import OLDEST, copy_database, migrate
+from annotator_web.store.tables import APPLICATION_ID, VERSION
 from mavfer.errors import AlreadyThere, InvalidFile, NotFound, WrongVersion
 from mavfer.files import replacing
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["back_up", "restore"]
-
-_LOCK_SECONDS: Final = 30
 
 
 def back_up(database: Path, copy: Path) -> None:
@@ -34,7 +33,7 @@ def back_up(database: Path, copy: Path) -> None:
         raise AlreadyThere(message)
     with replacing(copy) as part:
         part.unlink(missing_ok=True)
-        _copy(database, part)
+        copy_database(database, part)
 
 
 def restore(copy: Path, database: Path) -> Path | None:
@@ -46,26 +45,24 @@ def restore(copy: Path, database: Path) -> Path | None:
     Raises:
         NotFound: There is no such backup.
         InvalidFile: It is damaged, or no annotator's database.
+        WrongVersion: A later version wrote it.
     """
     _require_whole(copy)
     saved = None
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     if database.is_file():
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         saved = database.with_name(f"before-restore-{stamp}.sqlite")
         back_up(database, saved)
     database.parent.mkdir(parents=True, exist_ok=True)
-    _copy(copy, database)
+    # An older backup is brought to today's tables aside, so that no server ever sees it half done.
+    ready = database.with_name(f"restoring-{stamp}.sqlite")
+    try:
+        copy_database(copy, ready)
+        migrate(ready, keep_copy=False)
+        copy_database(ready, database)
+    finally:
+        ready.unlink(missing_ok=True)
     return saved
-
-
-def _copy(source: Path, target: Path) -> None:
-    """SQLite's own copy: one moment of `source`, written to `target` in one transaction."""
-    with (
-        closing(sqlite3.connect(source, timeout=_LOCK_SECONDS)) as reading,
-        closing(sqlite3.connect(target, timeout=_LOCK_SECONDS)) as writing,
-    ):
-        writing.execute("PRAGMA synchronous=FULL")
-        reading.backup(writing)
 
 
 def _require_whole(copy: Path) -> None:
@@ -83,6 +80,9 @@ def _require_whole(copy: Path) -> None:
     if kind != APPLICATION_ID or verdict != "ok":
         message = f"{copy}: not a whole backup of the annotator ({verdict}). Choose another one"
         raise InvalidFile(message)
-    if version != VERSION:
-        message = f"{copy}: tables of version {version}, this mavfer knows version {VERSION}"
+    if not OLDEST <= version <= VERSION:
+        message = (
+            f"{copy}: tables of version {version}, this mavfer knows version {VERSION}. "
+            "Update mavfer"
+        )
         raise WrongVersion(message)

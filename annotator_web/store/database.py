@@ -1,37 +1,37 @@
 """The annotator's database: raters, invitations, takes and chunks, written by one thread.
 
 SQLite in WAL mode with synchronous=FULL: once a transaction is committed it is on the disk. The
-server hands every change to one thread, which commits all that waits in one go; so many raters
-share the cost of one sync. Commands write from their own process, a transaction each.
+server hands every change to one thread (`store.writer`); commands write from their own process, a
+transaction each. A database of an older version is brought to today's when it is opened.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import (
-    JSON,
-    Boolean,
-    Column,
-    Float,
-    ForeignKey,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    UniqueConstraint,
-    create_engine,
-    event,
-    make_url,
-)
+from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError
 
+from annotator_web.store.migrate import OLDEST, migrate
+from annotator_web.store.tables import (
+    APPLICATION_ID,
+    VERSION,
+    agreed_texts,
+    agreements,
+    chunks,
+    invitations,
+    logins,
+    metadata,
+    notes,
+    plans,
+    raters,
+    steps,
+    takes,
+    withdrawals,
+)
+from annotator_web.store.writer import NotStored, Writer, write_alone
 from mavfer.errors import CommandError, InvalidFile, WrongVersion
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "APPLICATION_ID",
     "VERSION",
     "Database",
+    "NotStored",
     "agreed_texts",
     "agreements",
     "chunks",
@@ -62,123 +63,10 @@ __all__ = [
     "withdrawals",
 ]
 
-VERSION: Final = 2
-"""Layout of the tables, kept in SQLite's user_version."""
-
-APPLICATION_ID: Final = 0x6D617666
-"""The letters "mavf", kept in SQLite's application_id."""
-
-_LARGEST_GROUP: Final = 256
 _LOCK_SECONDS: Final = 30
 _READERS: Final = 40
-
-_metadata = MetaData()
-
-raters = Table(
-    "raters",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("code", String, nullable=False, unique=True),
-    Column("kind", String, nullable=False),
-    Column("created_utc", String, nullable=False),
-    Column("language", String),
-)
-invitations = Table(
-    "invitations",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("rater", ForeignKey("raters.id"), nullable=False),
-    Column("token_sha256", String, nullable=False, unique=True),
-    Column("sessions", JSON(none_as_null=True)),
-    Column("created_utc", String, nullable=False),
-    Column("revoked_utc", String),
-)
-logins = Table(
-    "logins",
-    _metadata,
-    Column("cookie_sha256", String, primary_key=True),
-    Column("invitation", ForeignKey("invitations.id"), nullable=False),
-    Column("created_utc", String, nullable=False),
-)
-takes = Table(
-    "takes",
-    _metadata,
-    Column("id", String, primary_key=True),
-    Column("rater", ForeignKey("raters.id"), nullable=False),
-    Column("session", String, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("dimensions", JSON, nullable=False),
-    Column("client", JSON, nullable=False),
-    # rating, repeat (a session shown again without a word), practice or calibration.
-    Column("purpose", String, nullable=False),
-    # {"kind", "low", "high"} of each dimension, as it was when the take began.
-    Column("scale", JSON, nullable=False),
-    Column("video_sha256", String),
-    Column("contiguous", Integer, nullable=False),
-    Column("created_utc", String, nullable=False),
-    Column("finished_utc", String),
-    Column("chunks", Integer),
-    Column("samples", Integer),
-    UniqueConstraint("rater", "session", "number"),
-)
-chunks = Table(
-    "chunks",
-    _metadata,
-    Column("take", ForeignKey("takes.id"), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("samples", Integer, nullable=False),
-    Column("last_media_time", Float, nullable=False),
-    Column("blob", LargeBinary, nullable=False),
-)
-agreements = Table(
-    "agreements",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("rater", ForeignKey("raters.id"), nullable=False),
-    Column("text_sha256", ForeignKey("agreed_texts.text_sha256"), nullable=False),
-    Column("version", String, nullable=False),
-    Column("language", String, nullable=False),
-    Column("agreed_utc", String, nullable=False),
-)
-agreed_texts = Table(
-    "agreed_texts",
-    _metadata,
-    Column("text_sha256", String, primary_key=True),
-    Column("text", String, nullable=False),
-)
-steps = Table(
-    "steps",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("rater", ForeignKey("raters.id"), nullable=False),
-    # instructions, device, practice, break
-    Column("name", String, nullable=False),
-    Column("done_utc", String, nullable=False),
-    Column("details", JSON, nullable=False),
-)
-plans = Table(
-    "plans",
-    _metadata,
-    Column("rater", ForeignKey("raters.id"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("session", String, nullable=False),
-    Column("dimensions", JSON, nullable=False),
-    Column("is_repeat", Boolean, nullable=False),
-)
-withdrawals = Table(
-    "withdrawals",
-    _metadata,
-    Column("rater", ForeignKey("raters.id"), primary_key=True),
-    # stop (what was given is kept) or erase
-    Column("wish", String, nullable=False),
-    Column("asked_utc", String, nullable=False),
-)
-notes = Table(
-    "notes",
-    _metadata,
-    Column("name", String, primary_key=True),
-    Column("value", String, nullable=False),
-)
+_LONGEST_LOG_PAGES: Final = 4_000
+"""16 MiB of log before a commit brings it into the database; quiet moments mostly do it before."""
 
 
 def database_path(study: Study, database: str | None = None) -> Path:
@@ -210,13 +98,13 @@ class Database:
 
         Raises:
             InvalidFile: The file is not a database of the annotator.
-            WrongVersion: It was written by another version.
+            WrongVersion: It was written by a later version.
         """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = _open_engine(path)
         self._writing_engine = self._engine.execution_options(is_writing=True)
-        self._writer: _Writer | None = None
+        self._writer: Writer | None = None
         try:
             self._prepare()
         except BaseException:
@@ -232,16 +120,19 @@ class Database:
     def write(self, change: Change[Answer]) -> Answer:
         """What `change` returns, once all that it changed is on the disk.
 
-        `change` must refuse before it writes: an exception out of it undoes its own changes alone.
+        An exception out of `change` undoes its own changes alone.
+
+        Raises:
+            NotStored: The disk refused; nothing was changed.
         """
         if self._writer is not None:
             return self._writer.write(change)
-        return _write_alone(self._writing_engine, change)
+        return write_alone(self._writing_engine, change)
 
     def start_writer(self) -> None:
         """From now on one thread makes all changes, and commits those that wait together."""
         if self._writer is None:
-            self._writer = _Writer(self._writing_engine)
+            self._writer = Writer(self._writing_engine)
 
     def close(self) -> None:
         """Ends the writing thread after what it was given, and closes the file."""
@@ -252,7 +143,9 @@ class Database:
 
     def _prepare(self) -> None:
         try:
-            self.write(_make_tables)
+            found = self.write(_make_tables)
+            if found < VERSION:
+                migrate(self.path)
         except DatabaseError as error:
             message = f"{self.path}: not a database ({error.orig}). Restore it from a backup"
             raise InvalidFile(message) from error
@@ -261,81 +154,18 @@ class Database:
             raise WrongVersion(message) from None
 
 
-class _Writer:
-    """The thread that makes all changes of a server."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._waiting: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None]
-        self._waiting = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="annotator-writer", daemon=True)
-        self._thread.start()
-
-    def write(self, change: Change[Answer]) -> Answer:
-        """Waits until `change` is committed."""
-        answer: Future[Answer] = Future()
-        self._waiting.put((change, answer))
-        return answer.result()
-
-    def close(self) -> None:
-        """Returns when everything that waits is committed."""
-        self._waiting.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        is_open = True
-        while is_open:
-            group, is_open = self._next_group()
-            if group:
-                self._commit(group)
-
-    def _next_group(self) -> tuple[list[tuple[Change[Any], Future[Any]]], bool]:
-        """All that waits now, at least one; and whether more may come."""
-        group: list[tuple[Change[Any], Future[Any]]] = []
-        item = self._waiting.get()
-        while item is not None:
-            group.append(item)
-            if len(group) == _LARGEST_GROUP or self._waiting.empty():
-                return group, True
-            item = self._waiting.get()
-        return group, False
-
-    def _commit(self, group: list[tuple[Change[Any], Future[Any]]]) -> None:
-        """One transaction for all; where one of them fails, one for each."""
-        try:
-            with self._engine.begin() as connection:
-                answers = [change(connection) for change, _ in group]
-        except Exception:  # noqa: BLE001,RUF100 (whatever it is, each is told its own outcome)
-            self._commit_each(group)
-            return
-        for (_, answer), value in zip(group, answers, strict=True):
-            answer.set_result(value)
-
-    def _commit_each(self, group: list[tuple[Change[Any], Future[Any]]]) -> None:
-        for change, answer in group:
-            try:
-                value = _write_alone(self._engine, change)
-            except Exception as error:  # noqa: BLE001,RUF100 (raised again where it is waited for)
-                answer.set_exception(error)
-            else:
-                answer.set_result(value)
-
-
-def _write_alone(engine: Engine, change: Change[Answer]) -> Answer:
-    with engine.begin() as connection:
-        return change(connection)
-
-
-def _make_tables(connection: Connection) -> None:
-    """Makes what is missing in a new file; refuses a file of another kind."""
-    found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+def _make_tables(connection: Connection) -> int:
+    """Makes the tables in a new file; the version that they have now."""
+    found = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
     if found == 0:
-        _metadata.create_all(connection)
+        metadata.create_all(connection)
         connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
         connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-    elif found != VERSION:
+        return VERSION
+    if not OLDEST <= found <= VERSION:
         message = f"tables of version {found}, this mavfer knows version {VERSION}. Update mavfer"
         raise WrongVersion(message)
+    return found
 
 
 def _open_engine(path: Path) -> Engine:
@@ -350,7 +180,8 @@ def _open_engine(path: Path) -> Engine:
         # Python's driver would begin transactions on its own, and late; `_begin` does it instead.
         connection.isolation_level = None
         # secure_delete: what a withdrawal deletes must not stay in free pages.
-        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        pragmas = ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+        for pragma in (*pragmas, f"wal_autocheckpoint={_LONGEST_LOG_PAGES}"):
             connection.execute(f"PRAGMA {pragma}")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode=WAL")

@@ -1,0 +1,176 @@
+"""The one thread that changes the database of a server: what waits together is committed together.
+
+A sync of the disk costs the same for one chunk as for a hundred, so the raters share it. Nobody is
+answered before the disk has it; where the disk refuses, all of the group are told, and the thread
+goes on with the next.
+"""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from mavfer.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, Engine
+
+    Answer = TypeVar("Answer")
+    Change = Callable[[Connection], Answer]
+    _Waiting = tuple[Change[Any], Future[Any]]
+    _Outcome = tuple[Any, Exception | None]
+
+__all__ = ["NotStored", "Writer", "write_alone"]
+
+_LARGEST_GROUP: Final = 256
+_PRIMARY_CODE: Final = 0xFF
+_IDLE_SECONDS: Final = 0.5
+"""After so long without a change the log is brought into the database, while nobody waits."""
+
+
+class NotStored(DataError):
+    """The disk took nothing of a change: it is full, or failed, or the database was locked."""
+
+    def __init__(self, message: str, *, is_passing: bool) -> None:
+        """Keeps the message; `is_passing` where the same change may succeed in a moment."""
+        super().__init__(message)
+        self.is_passing = is_passing
+
+
+class Writer:
+    """The thread that makes all changes of a server."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Starts it; `engine` begins its transactions as a writer."""
+        self._engine = engine
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="annotator-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, change: Change[Answer]) -> Answer:
+        """Waits until `change` is committed.
+
+        Raises:
+            NotStored: The disk refused it.
+        """
+        answer: Future[Answer] = Future()
+        self._waiting.put((change, answer))
+        return answer.result()
+
+    def close(self) -> None:
+        """Returns when everything that waits is committed."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        first = self._waiting.get()
+        while first is not None:
+            group, is_open = self._group_from(first)
+            self._commit(group)
+            first = self._next() if is_open else None
+
+    def _next(self) -> _Waiting | None:
+        """What comes next, however long it takes; the first quiet moment is used for the log."""
+        try:
+            return self._waiting.get(timeout=_IDLE_SECONDS)
+        except queue.Empty:
+            self._tidy()
+            return self._waiting.get()
+
+    def _group_from(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
+        """All that waits now, `first` among it; and whether more may come."""
+        group = [first]
+        while len(group) < _LARGEST_GROUP and not self._waiting.empty():
+            item = self._waiting.get()
+            if item is None:
+                return group, False
+            group.append(item)
+        return group, True
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """One transaction for all; where one fails, the others are done again without it."""
+        try:
+            outcomes = self._together(group)
+        except Exception:  # noqa: BLE001,RUF100 (whatever it is, each is told its own outcome)
+            outcomes = self._apart(group)
+        for (_, answer), (value, error) in zip(group, outcomes, strict=True):
+            if error is None:
+                answer.set_result(value)
+            else:
+                answer.set_exception(error)
+
+    def _together(self, group: list[_Waiting]) -> list[_Outcome]:
+        with self._engine.begin() as connection:
+            return [(change(connection), None) for change, _ in group]
+
+    def _apart(self, group: list[_Waiting]) -> list[_Outcome]:
+        """Still one transaction, so one sync, but a savepoint for each change."""
+        try:
+            with self._engine.begin() as connection:
+                return [_outcome(connection, change) for change, _ in group]
+        except Exception as error:  # noqa: BLE001,RUF100 (nothing of the group is on the disk)
+            told = _not_stored(error) or error
+            return [(None, told)] * len(group)
+
+    def _tidy(self) -> None:
+        """Moves what the log holds into the database, without waiting for anybody."""
+        try:
+            with self._engine.connect() as connection:
+                raw = connection.connection.driver_connection
+                if isinstance(raw, sqlite3.Connection):
+                    raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except (DBAPIError, sqlite3.Error):
+            return  # the log goes on growing, and the next quiet moment tries again
+
+
+def write_alone(engine: Engine, change: Change[Answer]) -> Answer:
+    """What `change` returns, committed in a transaction of its own.
+
+    Raises:
+        NotStored: The disk refused it.
+    """
+    try:
+        with engine.begin() as connection:
+            return change(connection)
+    except DBAPIError as error:
+        told = _not_stored(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _outcome(connection: Connection, change: Change[Any]) -> _Outcome:
+    """What one change returned, or why it was undone.
+
+    Raises:
+        DBAPIError: The disk refused; SQLite may have undone the whole transaction by then.
+    """
+    try:
+        with connection.begin_nested():
+            return change(connection), None
+    except Exception as error:
+        if _not_stored(error) is not None:
+            raise
+        return None, error
+
+
+def _not_stored(error: Exception) -> NotStored | None:
+    """What is told where the disk refused; None for every other error."""
+    reason = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(reason, sqlite3.Error):
+        return None
+    code = getattr(reason, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}:
+        message = f"the database's disk is full or fails ({reason}). Make room, then send it again"
+        return NotStored(message, is_passing=False)
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        message = "the database is locked by another process. Try again when that has ended"
+        return NotStored(message, is_passing=True)
+    return None
