@@ -3,15 +3,16 @@
 A rater's order is a row of a Williams square over the sessions: over as many raters as it has rows
 every session stands at every place, and after every other, equally often (Williams 1949, Australian
 Journal of Scientific Research A 2(2), 149-168). Where dimensions are rated one at a time, the one
-that comes first changes from rater to rater. What was planned never moves: sessions that come to
-the study later stand at the end, and those that left it are passed over.
+that comes first changes from rater to rater. A plan is kept when the first take begins, and from
+then on never moves: sessions that come to the study later stand at the end, and those that left
+it are passed over.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, select
@@ -56,79 +57,47 @@ class Entry:
     """Whether the session was shown before; raters are never told."""
 
 
-@dataclass(frozen=True)
-class _Showing:
-    """One time that a session is shown, with all takes that this asks for."""
-
-    session: str
-    groups: tuple[tuple[str, ...], ...]
-    is_repeat: bool
-
-
 def plan_of(
-    connection: Connection, project: Project, rater_key: int, sessions: Iterable[str]
+    connection: Connection, project: Project, rater_key: int, sessions: Sequence[str]
 ) -> list[Entry]:
-    """What a rater is asked for, in order; empty where no plan was made yet.
+    """What a rater is asked for, in order: what is kept, and what `make_plan` would add to it.
 
     Args:
         connection: Any.
         project: The rating project.
-        rater_key: Key of the rater's row.
-        sessions: What the rater may rate now; entries of others are passed over.
+        rater_key: Key of the rater's row; raters with neighbouring keys get neighbouring rows.
+        sessions: What the rater may rate now, in the order of the study; entries of others are
+            passed over.
     """
+    kept = _kept(connection, rater_key)
     allowed = set(sessions)
     asked = {frozenset(group) for group in project.groups()}
     shown = [
-        row
-        for row in _rows(connection, rater_key)
-        if row.session in allowed and frozenset(row.dimensions) in asked
+        entry
+        for entry in (*kept, *_lacking(project, kept, rater_key, sessions))
+        if entry.session in allowed and frozenset(entry.dimensions) in asked
     ]
-    return [
-        Entry(position, row.session, row.dimensions, row.is_repeat)
-        for position, row in enumerate(shown, start=1)
-    ]
+    return [replace(entry, position=at) for at, entry in enumerate(shown, start=1)]
 
 
 def make_plan(
     connection: Connection, project: Project, rater_key: int, sessions: Sequence[str]
 ) -> None:
-    """Makes a rater's plan, or adds to it what it lacks.
+    """Keeps what `plan_of` says of the same; from then on it never moves.
 
     Args:
         connection: A writing one.
-        project: The rating project.
-        rater_key: Key of the rater's row; raters with neighbouring keys get neighbouring rows.
-        sessions: What the rater may rate now, in the order of the study.
+        project: As in `plan_of`.
+        rater_key: As in `plan_of`.
+        sessions: As in `plan_of`.
     """
-    planned = _rows(connection, rater_key)
-    lacking = {
-        name: groups
-        for name in sessions
-        if (groups := _lacking_groups(project, planned, name, rater_key))
-    }
-    order, number = list(lacking), rater_key
-    if project.order == "counterbalanced":
-        order = [order[at] for at in williams_row(len(order), rater_key - 1)]
-        # The square has every session at the places that are repeated equally often already.
-        number = 0
-    seen = Counter(entry.session for entry in planned)
-    repeated = {entry.session for entry in planned if entry.is_repeat}
-    due = _due(project, len(seen.keys() | lacking.keys())) - len(repeated)
-    new = [name for name in order if name not in seen]
-    again = [name for name in seen if name in set(sessions) - repeated]
-    last = planned[-1].session if planned else None
-    showings = [(name, False) for name in order if name in seen]
-    showings += _with_new_repeats(new, again, last, due, number)
-    every = _groups_in_order(project, rater_key)
-    _append(
-        connection,
-        rater_key,
-        len(planned),
-        [
-            _Showing(name, every if is_repeat else lacking[name], is_repeat)
-            for name, is_repeat in showings
-        ],
-    )
+    kept = _kept(connection, rater_key)
+    rows = [
+        {**asdict(entry), "rater": rater_key, "dimensions": list(entry.dimensions)}
+        for entry in _lacking(project, kept, rater_key, sessions)
+    ]
+    if rows:
+        connection.execute(insert(plans), rows)
 
 
 def takes_of(entry: Entry, found: Iterable[Take]) -> list[Take]:
@@ -223,6 +192,37 @@ def with_repeats(order: Sequence[str], count: int, number: int) -> list[tuple[st
     return [(repeats[at], True) if at in repeats else (next(firsts), False) for at in range(total)]
 
 
+def _lacking(
+    project: Project, kept: Sequence[Entry], rater_key: int, sessions: Sequence[str]
+) -> list[Entry]:
+    """What has to be added to a rater's plan."""
+    lacking = {
+        name: groups
+        for name in sessions
+        if (groups := _lacking_groups(project, kept, name, rater_key))
+    }
+    order, number = list(lacking), rater_key
+    if project.order == "counterbalanced":
+        order = [order[at] for at in williams_row(len(order), rater_key - 1)]
+        # The square has every session at the places that are repeated equally often already.
+        number = 0
+    seen = Counter(entry.session for entry in kept)
+    repeated = {entry.session for entry in kept if entry.is_repeat}
+    due = _due(project, len(seen.keys() | lacking.keys())) - len(repeated)
+    new = [name for name in order if name not in seen]
+    again = [name for name in seen if name in set(sessions) - repeated]
+    last = kept[-1].session if kept else None
+    showings = [(name, False) for name in order if name in seen]
+    showings += _with_new_repeats(new, again, last, due, number)
+    every = _groups_in_order(project, rater_key)
+    takes = [
+        (name, group, is_repeat)
+        for name, is_repeat in showings
+        for group in (every if is_repeat else lacking[name])
+    ]
+    return [Entry(at, *take) for at, take in enumerate(takes, start=len(kept) + 1)]
+
+
 def _with_new_repeats(
     new: Sequence[str], again: Sequence[str], last: str | None, due: int, number: int
 ) -> list[tuple[str, bool]]:
@@ -255,40 +255,22 @@ def _groups_in_order(project: Project, rater_key: int) -> tuple[tuple[str, ...],
 
 
 def _lacking_groups(
-    project: Project, planned: Iterable[Entry], session: str, rater_key: int
+    project: Project, kept: Iterable[Entry], session: str, rater_key: int
 ) -> tuple[tuple[str, ...], ...]:
     """The takes of a session that its first showing does not ask for yet."""
     asked = {
         frozenset(entry.dimensions)
-        for entry in planned
+        for entry in kept
         if entry.session == session and not entry.is_repeat
     }
     groups = _groups_in_order(project, rater_key)
     return tuple(group for group in groups if frozenset(group) not in asked)
 
 
-def _rows(connection: Connection, rater_key: int) -> list[Entry]:
+def _kept(connection: Connection, rater_key: int) -> list[Entry]:
     """All that was ever planned for a rater, in order."""
     query = select(plans).where(plans.c.rater == rater_key).order_by(plans.c.position)
     return [
         Entry(row.position, row.session, tuple(row.dimensions), row.is_repeat)
         for row in connection.execute(query)
     ]
-
-
-def _append(
-    connection: Connection, rater_key: int, last: int, showings: Iterable[_Showing]
-) -> None:
-    takes = [(each, group) for each in showings for group in each.groups]
-    rows = [
-        {
-            "rater": rater_key,
-            "position": position,
-            "session": each.session,
-            "dimensions": list(group),
-            "is_repeat": each.is_repeat,
-        }
-        for position, (each, group) in enumerate(takes, start=last + 1)
-    ]
-    if rows:
-        connection.execute(insert(plans), rows)
