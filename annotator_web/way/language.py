@@ -1,8 +1,8 @@
 """The words of the pages: one catalogue a language, and which of them a rater is spoken to in.
 
 A catalogue is a flat JSON object, key to text with {placeholders}. A text that counts has one key
-for each form that its language has: `length.minutes.one`, `length.minutes.other`. Files never speak:
-numbers in JSON and CSV have a point whatever the language.
+for each form that its language has: `length.minutes.one`, `length.minutes.other`. Numbers in files
+are none of this: they have a point whatever the language.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ takes. A rater who withdrew goes nowhere any more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from sqlalchemy import insert, select
 
@@ -27,7 +27,17 @@ if TYPE_CHECKING:
     from annotator_web.access.auth import Caller
     from annotator_web.project import Project
 
-__all__ = ["Step", "StepName", "done_step", "find_steps", "has_withdrawn", "next_step", "withdraw"]
+__all__ = [
+    "Step",
+    "StepName",
+    "Wish",
+    "done_step",
+    "find_steps",
+    "has_withdrawn",
+    "next_step",
+    "steps_before",
+    "withdraw",
+]
 
 StepName = Literal[
     "consent",
@@ -44,29 +54,30 @@ Wish = Literal["stop", "erase"]
 """What happens to what a withdrawn rater gave: it is kept, or erased by the study's manager."""
 
 
+_ORDER: Final = get_args(StepName)
+
+
 @dataclass(frozen=True)
 class Step:
     """One step of the way."""
 
     name: StepName
 
+    def has_reached(self, name: StepName) -> bool:
+        """Whether all that comes before the step `name` is done."""
+        return _ORDER.index(self.name) >= _ORDER.index(name)
+
 
 def next_step(connection: Connection, project: Project, caller: Caller) -> Step:
     """What comes next for a rater.
 
-    A program with a bearer token is shown no pages, so that only what is rated holds it up.
+    A program with a bearer token is held up by none of the first steps.
     """
-    rater = caller.rater
-    if has_withdrawn(connection, rater):
+    if has_withdrawn(connection, caller.rater):
         return Step("withdrawn")
-    if caller.has_cookie:
-        if not has_agreed(connection, project, rater):
-            return Step("consent")
-        for name in _steps_once(project):
-            if not find_steps(connection, rater, name):
-                return Step(name)
-    if project.has_calibration and not _is_calibrated(connection, rater):
-        return Step("calibration")
+    first = _first_step(connection, project, caller.rater) if caller.has_cookie else None
+    if first is not None:
+        return Step(first)
     is_done = all(task.is_done for task in tasks_of(connection, project, caller))
     return Step("end" if is_done else "sessions")
 
@@ -100,9 +111,25 @@ def withdraw(connection: Connection, rater: int, wish: Wish) -> None:
         connection.execute(insert(withdrawals).values(row))
 
 
-def _steps_once(project: Project) -> tuple[StepName, ...]:
-    steps_first: tuple[StepName, ...] = ("instructions", "device")
-    return (*steps_first, "practice") if project.practice is not None else steps_first
+def steps_before(project: Project) -> tuple[StepName, ...]:
+    """What comes before the sessions."""
+    practice: tuple[StepName, ...] = ("practice",) if project.practice is not None else ()
+    clip: tuple[StepName, ...] = ("calibration",) if project.has_calibration else ()
+    return ("consent", "instructions", "device", *practice, *clip)
+
+
+def _first_step(connection: Connection, project: Project, rater: int) -> StepName | None:
+    """The first of the steps before the sessions that is not done."""
+    for name in steps_before(project):
+        if name == "consent":
+            is_done = has_agreed(connection, project, rater)
+        elif name == "calibration":
+            is_done = _is_calibrated(connection, rater)
+        else:
+            is_done = bool(find_steps(connection, rater, name))
+        if not is_done:
+            return name
+    return None
 
 
 def _is_calibrated(connection: Connection, rater: int) -> bool:
