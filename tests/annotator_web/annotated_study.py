@@ -8,9 +8,14 @@ import sys
 import time
 
 import numpy as np
+from sqlalchemy import select
 
 from annotator_web.desk.raters import invite
+from annotator_web.project import open_project
+from annotator_web.store.database import Database, database_path, raters
 from annotator_web.way import calibration
+from annotator_web.way.consent import agree, consent_form
+from annotator_web.way.steps import done_step
 from mavfer.cli import run
 from mavfer.files import write_json
 from mavfer.study.media_writer import writing_media
@@ -22,11 +27,11 @@ BITS = 8
 DARK, LIGHT = 30, 225
 
 
-def picture_of(number):
-    """RGB (H, W, 3): eight upright bars, black or white, spell the number; the first is its 1."""
-    bits = (number >> np.arange(BITS)) & 1
-    bars = np.repeat(np.where(bits == 1, LIGHT, DARK), WIDTH // BITS)
-    return np.broadcast_to(bars[None, :, None], (HEIGHT, WIDTH, 3)).astype(np.uint8)
+def picture_of(number, bits=BITS, width=WIDTH, height=HEIGHT):
+    """RGB (H, W, 3): upright bars, black or white, spell the number; the first is its 1."""
+    spelt = (number >> np.arange(bits)) & 1
+    bars = np.repeat(np.where(spelt == 1, LIGHT, DARK), width // bits)
+    return np.broadcast_to(bars[None, :, None], (height, width, 3)).astype(np.uint8)
 
 
 def write_media(study, session, host_ns):
@@ -43,13 +48,12 @@ def write_media(study, session, host_ns):
             writer.write(picture_of(number))
 
 
-def make_study(root, sessions=("S01-001", "S02-001"), *, seconds=1.0, rate_hz=25, annotation=None):
-    """A study whose sessions have media and nothing else."""
+def make_study(root, sessions=("S01-001", "S02-001"), *, host_ns=None, annotation=None):
+    """A study whose sessions have media and nothing else: 25 frames in a second, or as told."""
     study = Study.create(root, name="a study to rate")
-    times = np.rint(np.arange(round(seconds * rate_hz)) * 1e9 / rate_hz).astype(np.int64)
     for session in sessions:
         study.session_folder(session).mkdir(parents=True)
-        write_media(study, session, times)
+        write_media(study, session, np.arange(25) * 40_000_000 if host_ns is None else host_ns)
     if annotation is not None:
         write_json(root / "annotation.json", {**ANNOTATION, **annotation})
     return study
@@ -84,6 +88,21 @@ def make_simulated_study(root, *, seconds=3, takes=2):
         times = Session.open(study.session_folder(session)).times("color")["host_ns"]
         write_media(study, session, times)
     return study
+
+
+def skip_the_way(study, code):
+    """Notes that a rater, who was invited, has agreed and was told all that comes before."""
+    project = open_project(study)
+    database = Database(database_path(study, None))
+    try:
+        with database.reading() as connection:
+            rater = connection.execute(select(raters.c.id).where(raters.c.code == code)).scalar()
+        form = consent_form(project, project.languages[0])
+        database.write(lambda connection: agree(connection, rater, form))
+        for name in ("instructions", "device"):
+            database.write(lambda connection, name=name: done_step(connection, rater, name, {}))
+    finally:
+        database.close()
 
 
 class Server:
