@@ -9,13 +9,17 @@ from typing import Any, Final
 from flask import Flask, Response, jsonify, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from annotator_web.access.auth import find_caller
+from annotator_web.access.limits import Buckets, kind_of
+from annotator_web.access.protection import NOT_KEPT, headers_for
 from annotator_web.project import open_project
 from annotator_web.refusals import Refusal
 from annotator_web.routes.api import api_routes
+from annotator_web.routes.chunk_lane import IS_COUNTED, ChunkLane
 from annotator_web.routes.context import Context
 from annotator_web.routes.media import media_routes
 from annotator_web.routes.pages import page_routes
-from annotator_web.store.database import Database, database_path
+from annotator_web.store.database import Database, NotStored, database_path
 from mavfer.study.study import Study
 
 __all__ = ["close_app", "create_app"]
@@ -23,24 +27,8 @@ __all__ = ["close_app", "create_app"]
 _LONGEST_BODY_BYTES: Final = 256 << 10
 _CONTEXT: Final = "mavfer-context"
 
-_POLICY: Final = "; ".join(
-    [
-        "default-src 'none'",
-        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "media", "connect", "font")),
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    ]
-)
-_HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+_PRIVATE_PATHS: Final = ("/api/", "/media/")
+_DISK_FULL_RETRY_SECONDS: Final = 10
 
 
 def create_app(study: Study | Path | str, database: str | None = None) -> Flask:
@@ -65,15 +53,36 @@ def create_app(study: Study | Path | str, database: str | None = None) -> Flask:
     app.extensions[_CONTEXT] = context
     for routes in (api_routes(context), media_routes(context), page_routes(context)):
         app.register_blueprint(routes)
+    buckets = Buckets()
+    app.before_request(lambda: _guard(context, buckets))
     app.register_error_handler(Refusal, _tell)
+    app.register_error_handler(NotStored, _tell_not_stored)
     app.register_error_handler(HTTPException, _tell_http)
     app.after_request(_protect)
+    app.wsgi_app = ChunkLane(app.wsgi_app, context, buckets)  # type: ignore[method-assign]
     return app
 
 
 def close_app(app: Flask) -> None:
     """Commits what waits and closes the database."""
     app.extensions[_CONTEXT].database.close()
+
+
+def _guard(context: Context, buckets: Buckets) -> None:
+    """Counts what a rater asks for, and keeps those who withdrew from clips and samples.
+
+    Whoever is nobody's rater is left to the route, which refuses before it reads the body.
+    """
+    if request.endpoint == "static":
+        return
+    caller = find_caller(context.database, request)
+    if caller is None:
+        return
+    if not request.environ.get(IS_COUNTED):
+        buckets.require(caller.rater, kind_of(request.method, request.path))
+    if caller.has_withdrawn and request.path.startswith(_PRIVATE_PATHS):
+        message = "you ended taking part in this study"
+        raise Refusal(403, "withdrawn", message, "Ask the study if this is not what you wanted")
 
 
 def _tell(refusal: Refusal) -> Response:
@@ -85,6 +94,15 @@ def _tell(refusal: Refusal) -> Response:
     response.status_code = refusal.status
     response.headers.update(refusal.headers)
     return response
+
+
+def _tell_not_stored(error: NotStored) -> Response:
+    """The disk took nothing; clients keep their samples and come again."""
+    status, code = (503, "busy") if error.is_passing else (507, "disk_full")
+    hint = "Keep what you have and send it again; the study's manager has to look after the server"
+    refusal = Refusal(status, code, str(error), hint)
+    refusal.headers["Retry-After"] = "1" if error.is_passing else str(_DISK_FULL_RETRY_SECONDS)
+    return _tell(refusal)
 
 
 def _tell_http(error: HTTPException) -> Response:
@@ -106,7 +124,7 @@ def _is_for_a_person() -> bool:
 
 
 def _protect(response: Response) -> Any:
-    response.headers.update(_HEADERS)
+    response.headers.update(headers_for(request.scheme))
     is_static = request.endpoint == "static" and response.status_code < HTTPStatus.BAD_REQUEST
-    response.headers["Cache-Control"] = "no-cache" if is_static else "private, no-store"
+    response.headers["Cache-Control"] = "no-cache" if is_static else NOT_KEPT
     return response

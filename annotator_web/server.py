@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
-_THREADS: Final = 32
-_MOST_CONNECTIONS: Final = 1_000
 _OPEN_TO_ALL: Final = ("0.0.0.0", "::")  # noqa: S104,RUF100 (named to tell them apart)
 
 
@@ -34,6 +32,7 @@ def serve(
     port: int,
     database: str | None,
     ready: Callable[[str], None],
+    trusted_proxy: str | None = None,
 ) -> None:
     """Serves until SIGTERM or Ctrl-C.
 
@@ -43,22 +42,19 @@ def serve(
         port: Port; 0 for any free one.
         database: As in `create_app`.
         ready: Told the URL once connections are taken.
+        trusted_proxy: Address of the proxy that may say in X-Forwarded-Proto that raters came
+            over HTTPS; None for one on this machine.
 
     Raises:
         CommandError: The port is in use, or the address is not one of this machine.
     """
-    waitress = require("waitress", "annotate")
+    require("waitress", "annotate")
+    from annotator_web.serving import make_server
+
     with _listen(host, port) as listening, _app(study, database) as app:
         url = _url(host, listening.getsockname()[1])
         _note(study, database, url)
-        server = waitress.create_server(
-            app,
-            sockets=[listening],
-            threads=_THREADS,
-            connection_limit=_MOST_CONNECTIONS,
-            ident="mavfer",
-            clear_untrusted_proxy_headers=True,
-        )
+        server = make_server(app, listening, trusted_proxy or _loopback(listening))
         with _ending_on_sigterm():
             ready(url)
             server.run()
@@ -100,6 +96,10 @@ def _listen(host: str, port: int) -> socket.socket:
 def _url(host: str, port: int) -> str:
     name = "127.0.0.1" if host in _OPEN_TO_ALL else host
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _loopback(listening: socket.socket) -> str:
+    return "::1" if listening.family == socket.AF_INET6 else "127.0.0.1"
 
 
 def _note(study: Study, database: str | None, url: str) -> None:

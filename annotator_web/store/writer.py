@@ -11,6 +11,7 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -18,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from mavfer.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection, Engine
 
@@ -50,6 +51,8 @@ class Writer:
     def __init__(self, engine: Engine) -> None:
         """Starts it; `engine` begins its transactions as a writer."""
         self._engine = engine
+        # Always the same connection, as each has a cache of its own.
+        self._connection: Connection | None = None
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="annotator-writer", daemon=True)
         self._thread.start()
@@ -75,6 +78,23 @@ class Writer:
             group, is_open = self._group_from(first)
             self._commit(group)
             first = self._next() if is_open else None
+        self._let_go()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            with self._connection.begin():
+                yield self._connection
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _next(self) -> _Waiting | None:
         """What comes next, however long it takes; the first quiet moment is used for the log."""
@@ -107,13 +127,13 @@ class Writer:
                 answer.set_exception(error)
 
     def _together(self, group: list[_Waiting]) -> list[_Outcome]:
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             return [(change(connection), None) for change, _ in group]
 
     def _apart(self, group: list[_Waiting]) -> list[_Outcome]:
         """Still one transaction, so one sync, but a savepoint for each change."""
         try:
-            with self._engine.begin() as connection:
+            with self._transaction() as connection:
                 return [_outcome(connection, change) for change, _ in group]
         except Exception as error:  # noqa: BLE001,RUF100 (nothing of the group is on the disk)
             told = _not_stored(error) or error
@@ -121,13 +141,14 @@ class Writer:
 
     def _tidy(self) -> None:
         """Moves what the log holds into the database, without waiting for anybody."""
+        if self._connection is None:
+            return
         try:
-            with self._engine.connect() as connection:
-                raw = connection.connection.driver_connection
-                if isinstance(raw, sqlite3.Connection):
-                    raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            raw = self._connection.connection.driver_connection
+            if isinstance(raw, sqlite3.Connection):
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except (DBAPIError, sqlite3.Error):
-            return  # the log goes on growing, and the next quiet moment tries again
+            self._let_go()  # the log goes on growing, and the next quiet moment tries again
 
 
 def write_alone(engine: Engine, change: Change[Answer]) -> Answer:
