@@ -10,17 +10,20 @@ from flask import request, url_for
 from annotator_web.access.auth import COOKIE, csrf_token, hash_of
 from annotator_web.project import CALIBRATION
 from annotator_web.store import takes
+from annotator_web.way.language import words as catalogue
 from mavfer.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from annotator_web.access.auth import Caller
+    from annotator_web.project import Dimension
     from annotator_web.routes.context import Context
 
 __all__ = ["asked_dimensions", "rating_config"]
 
 _STORAGE_KEY_LENGTH: Final = 12
+_PASSED_ON: Final = ("room.", "dimension.")
 
 
 def rating_config(
@@ -43,16 +46,17 @@ def rating_config(
         position: Place among the rater's tasks, from 1; None where it has none.
         total: Number of tasks.
         next_url: Where "Next" leads; None for the list.
-        words: The catalogue of the page's language; its keys "room." and "word." are passed on.
+        words: The catalogue of the page's language; None for that of `language`.
         language: Code of that language.
     """
     home = url_for("pages.sessions")
+    words = catalogue(language) if words is None else words
     return {
         "session": session,
         "position": position,
         "total": total,
         **_media(context, session),
-        **_scale(context, session),
+        **_scale(context, session, words),
         "input": list(context.project.input),
         "feedback": context.project.feedback,
         "may_rewind": context.project.may_rewind and session != CALIBRATION,
@@ -61,7 +65,7 @@ def rating_config(
         "csrf": csrf_token(request.cookies[COOKIE]) if caller.has_cookie else "",
         "home": home,
         "next": next_url or home,
-        "words": _words_of_the_room(words or {}),
+        "words": _words_of_the_room(words),
         "language": language,
         "purpose": _purpose(context, session),
     }
@@ -90,13 +94,19 @@ def _media(context: Context, session: str) -> dict[str, Any]:
     }
 
 
-def _scale(context: Context, session: str) -> dict[str, Any]:
+def _scale(context: Context, session: str, words: Mapping[str, str]) -> dict[str, Any]:
     names = asked_dimensions(context, session)
     return {
-        "dimensions": [asdict(dimension) for dimension in context.dimensions_named(names)],
+        "dimensions": [_dimension(d, words) for d in context.dimensions_named(names)],
         "scale": "bounded" if session == CALIBRATION else context.project.scale,
         "rate_seconds": context.project.rate_seconds,
     }
+
+
+def _dimension(dimension: Dimension, words: Mapping[str, str]) -> dict[str, Any]:
+    """The dimension, its ends in the page's language where the catalogue knows their words."""
+    ends = {end: getattr(dimension, end) for end in ("low_word", "high_word")}
+    return {**asdict(dimension), **{k: words.get(f"word.{v}", v) for k, v in ends.items()}}
 
 
 def _open_take(context: Context, caller: Caller, session: str) -> dict[str, Any] | None:
@@ -110,7 +120,7 @@ def _open_take(context: Context, caller: Caller, session: str) -> dict[str, Any]
 
 
 def _words_of_the_room(words: Mapping[str, str]) -> dict[str, str]:
-    return {key: text for key, text in words.items() if key.startswith(("room.", "word."))}
+    return {key: text for key, text in words.items() if key.startswith(_PASSED_ON)}
 
 
 def _purpose(context: Context, session: str) -> str:

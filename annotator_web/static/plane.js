@@ -1,134 +1,89 @@
-// The plane on which the rater points: by mouse, finger, pen or arrow keys.
+// The plane on which the rater sees the face: arousal upward, valence to the right, in every language.
 
 import { drawFace } from "./face.js";
+import { Ruler } from "./ruler.js";
+import { nameOf, number } from "./words.js";
 
-const KEY_SPEED = 1.1; // half scales a second while an arrow is held
 const SPOKEN_EVERY_MS = 1000;
 const CORNERS = { ne: [1, 1], nw: [1, -1], se: [-1, 1], sw: [-1, -1] };
-const ARROWS = { ArrowUp: [0, 1], ArrowDown: [0, -1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
-
-/** Which dimension runs along which axis: valence across, arousal upward, as in the circumplex. */
-export function axesOf(dimensions) {
-  const across = dimensions.find((d) => d.name === "valence");
-  const upward = dimensions.find((d) => d.name === "arousal");
-  if (dimensions.length === 1) {
-    return upward ? { x: null, y: upward } : { x: dimensions[0], y: null };
-  }
-  const rest = dimensions.filter((d) => d !== across && d !== upward);
-  return { x: across ?? rest.pop(), y: upward ?? rest.pop() };
-}
 
 export class Plane {
-  constructor(element, puck, axes) {
+  /**
+   * @param element the plane, with .puck in it, and .hint in its corners
+   * @param hand what is shown
+   */
+  constructor(element, hand) {
     this.element = element;
-    this.puck = puck;
-    this.axes = axes;
-    this.x = 0; // shares of the half scale, -1 to 1
-    this.y = 0;
-    this.isHeld = false; // whether a hand is on it, by pointer or key
-    this.onmove = () => {};
-    this.keys = new Set();
-    this.spoken = 0;
-    this.show = drawFace(puck);
+    this.hand = hand;
+    this.axes = hand.axes;
+    this.puck = element.querySelector(".puck");
+    this.string = element.querySelector(".string");
+    this.face = drawFace(this.puck.querySelector("svg"));
+    this.ruler = hand.kind === "unbounded" ? new Ruler(element, hand) : null;
+    this.drawn = [NaN, NaN, NaN];
+    this.spoken = -Infinity;
+    this.said = "";
+    this.drawHints();
+    new ResizeObserver(() => this.measure()).observe(element);
+    this.measure();
+    this.describe();
+  }
+
+  drawHints() {
     for (const [corner, [arousal, valence]] of Object.entries(CORNERS)) {
-      const hint = element.querySelector(`.hint.${corner}`);
-      drawFace(hint)(axes.y ? 0.8 * arousal : 0, axes.x ? 0.8 * valence : 0);
+      drawFace(this.element.querySelector(`.hint.${corner} svg`))(0.85 * arousal, 0.85 * valence);
     }
-    this.listen();
-    this.moveTo(0, 0);
   }
 
-  /** The value of each dimension, in units of its scale. */
-  values() {
-    const value = (axis, share) => axis.low + ((share + 1) / 2) * (axis.high - axis.low);
-    const given = {};
-    for (const [name, axis] of Object.entries(this.axes)) {
-      if (axis) given[axis.name] = Math.round(value(axis, this[name]) * 1e4) / 1e4;
-    }
-    return given;
+  measure() {
+    this.width = this.element.clientWidth;
+    this.height = this.element.clientHeight;
+    this.drawn = [NaN, NaN, NaN];
+    this.draw();
   }
 
-  setValues(given) {
-    const share = (axis) => (axis && axis.name in given ? (2 * (given[axis.name] - axis.low)) / (axis.high - axis.low) - 1 : 0);
-    this.moveTo(share(this.axes.x), share(this.axes.y));
+  /** What a screen reader is told once. */
+  describe() {
+    const axis = this.axes.y ?? this.axes.x;
+    if (this.hand.kind === "unbounded") return;
+    this.element.setAttribute("aria-valuemin", axis.low);
+    this.element.setAttribute("aria-valuemax", axis.high);
   }
 
-  moveTo(x, y) {
-    const within = (share) => Math.min(1, Math.max(-1, share));
-    this.x = this.axes.x ? within(x) : 0;
-    this.y = this.axes.y ? within(y) : 0;
-    this.puck.style.left = `${50 + 50 * this.x}%`;
-    this.puck.style.top = `${50 - 50 * this.y}%`;
-    this.show(this.y, this.x);
-    this.speak();
+  /** Puts the face where the hand is; cheap where nothing moved. */
+  draw() {
+    const [x, y] = this.hand.seen();
+    this.drawString();
+    if (x === this.drawn[0] && y === this.drawn[1] && this.hand.span === this.drawn[2]) return;
+    this.drawn = [x, y, this.hand.span];
+    this.puck.style.transform = `translate(${((x * this.width) / 2).toFixed(2)}px, ${((-y * this.height) / 2).toFixed(2)}px)`;
+    this.face(y, x);
+    this.ruler?.draw();
+  }
+
+  /** The string on which a pointer pulls that drives by rate. */
+  drawString() {
+    const { pull } = this.hand;
+    this.string.hidden = pull === null;
+    if (!pull) return;
+    const [x, y] = [(pull[0] * this.width) / 2, (-pull[1] * this.height) / 2];
+    this.string.style.width = `${Math.hypot(x, y).toFixed(1)}px`;
+    this.string.style.transform = `rotate(${Math.atan2(y, x).toFixed(4)}rad)`;
   }
 
   /** Tells a screen reader, once a second at most. */
-  speak() {
-    const now = performance.now();
+  speak(now) {
     if (now - this.spoken < SPOKEN_EVERY_MS) return;
+    const values = Object.entries(this.hand.values());
+    const text = values.map(([name, value]) => `${nameOf(name)} ${number(value, 1)}`).join(", ");
+    if (text === this.said) return;
     this.spoken = now;
-    const values = this.values();
-    const text = Object.entries(values).map(([name, value]) => `${name} ${value.toFixed(1)}`);
-    this.element.setAttribute("aria-valuetext", text.join(", "));
-    this.element.setAttribute("aria-valuenow", Object.values(values)[0].toFixed(2));
-  }
-
-  listen() {
-    const plane = this.element;
-    plane.addEventListener("pointerdown", (event) => {
-      plane.setPointerCapture(event.pointerId);
-      this.point(event);
-      event.preventDefault();
-      plane.focus({ preventScroll: true });
-    });
-    plane.addEventListener("pointermove", (event) => this.point(event));
-    const leave = (event) => {
-      if (event.pointerType !== "mouse" || event.type === "pointerleave") this.isHeld = false;
-    };
-    for (const kind of ["pointerup", "pointercancel", "pointerleave"]) plane.addEventListener(kind, leave);
-    window.addEventListener("keydown", (event) => this.press(event));
-    window.addEventListener("keyup", (event) => this.keys.delete(event.key));
-    window.addEventListener("blur", () => this.keys.clear());
-  }
-
-  /** A mouse need not be pressed; a finger always is. */
-  point(event) {
-    const box = this.element.getBoundingClientRect();
-    const x = (2 * (event.clientX - box.left)) / box.width - 1;
-    const y = 1 - (2 * (event.clientY - box.top)) / box.height;
-    this.isHeld = true;
-    this.moveTo(x, y);
-    this.onmove();
-  }
-
-  press(event) {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === "Home") {
-      this.moveTo(0, 0);
-      this.onmove();
-    } else if (event.key in ARROWS) {
-      event.preventDefault();
-      const isFirst = this.keys.size === 0;
-      this.keys.add(event.key);
-      if (isFirst) this.glide(performance.now());
-    }
-  }
-
-  /** Moves while arrows are held, at the same speed on every screen. */
-  glide(last) {
-    requestAnimationFrame((now) => {
-      if (!this.keys.size) return;
-      const way = (KEY_SPEED * Math.min(100, Math.max(0, now - last))) / 1000;
-      let [x, y] = [this.x, this.y];
-      for (const key of this.keys) {
-        x += way * ARROWS[key][0];
-        y += way * ARROWS[key][1];
-      }
-      this.isHeld = true;
-      this.moveTo(x, y);
-      this.onmove();
-      this.glide(now);
-    });
+    this.said = text;
+    const axis = this.axes.y ?? this.axes.x;
+    const [, value] = values.find(([name]) => name === axis.name);
+    this.element.setAttribute("aria-valuetext", text);
+    this.element.setAttribute("aria-valuenow", value.toFixed(2));
+    if (this.hand.kind === "unbounded") this.element.setAttribute("aria-valuemax", Math.max(1, Math.ceil(Math.abs(value))));
+    if (this.hand.kind === "unbounded") this.element.setAttribute("aria-valuemin", -Math.max(1, Math.ceil(Math.abs(value))));
   }
 }

@@ -1,128 +1,116 @@
 // The rating page: what is watched beside the plane, sample by sample to the server.
 
-import { DrawnClip, VideoClip } from "./clip.js";
-import { Plane, axesOf } from "./plane.js";
+import { ClipError, DrawnClip, UNSUPPORTED, VideoClip } from "./clip.js";
+import { Devices } from "./devices.js";
+import { axesOf, handFor } from "./hand.js";
+import { buildHelp } from "./help.js";
+import { labelRoom } from "./labels.js";
 import { Outbox } from "./outbox.js";
-import { Refused, Sender, ask } from "./sender.js";
+import { Plane } from "./plane.js";
+import { Sender, ask } from "./sender.js";
+import { announce, cover, fillWords, setState, showSaving, showStall, stateNow, troubleOf, uncover } from "./sheet.js";
+import { Slider } from "./slider.js";
+import { Trace } from "./trace.js";
+import { Transport } from "./transport.js";
+import { say, setLanguage } from "./words.js";
 
 const TICK_SECONDS = 1e-4; // browsers round media times
 const HAND_OFF = 16; // flag: no hand on the device
+const REMEMBER_MS = 1000;
+const LONGEST_STEP_SECONDS = 0.1; // a hand does not leap because the page was asleep
 
 const find = (id) => document.getElementById(id);
-const room = find("room");
-const config = JSON.parse(room.dataset.config);
-const axes = axesOf(config.dimensions);
+const config = JSON.parse(find("room").dataset.config);
 
-const TEXTS = {
-  clip: [
-    "Meet the face",
-    "A drawn face changes its expression. Follow it with your own: whenever it changes, move to where it fits, as quickly as you can.",
-  ],
-  video: ["Ready?", "Watch the person, and keep your face where they seem to be. Follow every change, all the way to the end."],
-  again: ["Welcome back", "Everything so far is safe. Go on where you stopped."],
-  paused: ["Paused", "Take your time. Nothing is recorded while you rest."],
-  hidden: ["Paused", "You were away, so it waited for you."],
-  sending: ["Almost there", "Sending the last moments. Please keep this page open."],
-};
-const KEYS = "Point with the mouse or a finger, or hold the arrow keys. Space pauses.";
-
-function cover(title, text, { button = null, link = null, keys = false, kind = "" } = {}) {
-  find("cover").hidden = false;
-  find("cover").dataset.kind = kind;
-  find("cover-title").textContent = title;
-  find("cover-text").textContent = text;
-  find("start").hidden = button === null;
-  find("start").textContent = button ?? "";
-  find("onward").hidden = link === null;
-  find("onward").textContent = link ?? "";
-  find("cover-keys").hidden = !keys;
-  find("cover-keys").textContent = keys ? KEYS : "";
-  if (button !== null) find("start").focus({ preventScroll: true });
-}
-
-function setState(state) {
-  room.dataset.state = state;
-  const toggle = find("toggle");
-  toggle.disabled = !["ready", "playing", "paused"].includes(state);
-  toggle.setAttribute("aria-label", state === "playing" ? "Pause" : "Play");
-}
-
-function showSaving(sender) {
-  const waiting = sender.waiting.length;
-  const kind = sender.isAbsent ? "kept" : waiting ? "saving" : "saved";
-  const texts = { saved: "Saved", saving: "Saving…", kept: `No connection · ${waiting} s kept here` };
-  find("saving").dataset.kind = kind;
-  find("saving").querySelector("span").textContent = texts[kind];
-}
-
-function clock(seconds) {
-  const whole = Math.floor(seconds + 1e-6);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
-
-function showTime(at, seconds) {
-  find("progress").value = at / seconds;
-  find("time").textContent = `${clock(at)} / ${clock(seconds)}`;
-}
-
-function labelAxes() {
-  for (const word of document.querySelectorAll(".word")) {
-    const axis = axes[word.dataset.axis];
-    word.textContent = axis ? axis[`${word.dataset.end}_word`] : "";
+/** What this browser keeps of a take beside its samples: where the hand was, how far it was rated. */
+class Memory {
+  constructor(take) {
+    this.key = `mavfer-hand-${take}`;
   }
-  room.classList.toggle("across", !axes.y);
-  room.classList.toggle("upward", !axes.x);
-}
 
-async function openClip() {
-  if (config.clip) {
-    return new DrawnClip(find("drawn"), await ask("GET", config.clip), axes);
+  read() {
+    try {
+      return JSON.parse(localStorage.getItem(this.key)) ?? {};
+    } catch {
+      return {};
+    }
   }
-  if (!VideoClip.isSupported()) {
-    throw new Error("This browser cannot tell which frame it shows. Please use a current Chrome, Edge, Safari or Firefox.");
+
+  write(what) {
+    try {
+      localStorage.setItem(this.key, JSON.stringify(what));
+    } catch {
+      // A full disk is told of by the sender; the hand then begins in the middle.
+    }
   }
-  const { pts_seconds: times } = await ask("GET", config.frames);
-  return new VideoClip(find("video"), config.video, times);
-}
 
-function client() {
-  return {
-    device: matchMedia("(pointer: coarse)").matches ? "touch" : "pointer",
-    time_source: config.clip ? "drawn" : "requestVideoFrameCallback",
-    browser: navigator.userAgent,
-    screen: [screen.width, screen.height],
-    pixel_ratio: devicePixelRatio,
-  };
-}
-
-/** Holds the take for this page alone; false where another tab rates it. */
-function lockTake(take) {
-  if (!navigator.locks) return Promise.resolve(true);
-  return new Promise((resolve) => {
-    navigator.locks.request(`mavfer-${take}`, { ifAvailable: true }, (lock) => {
-      resolve(lock !== null);
-      return lock ? new Promise(() => {}) : null;
-    });
-  });
+  forget() {
+    localStorage.removeItem(this.key);
+  }
 }
 
 class Rating {
-  constructor(clip, plane, outbox) {
+  constructor(clip, hand, outbox) {
     this.clip = clip;
-    this.plane = plane;
+    this.hand = hand;
     this.outbox = outbox;
     this.sender = null;
-    clip.onframe = (mediaTime, frame, now) => this.sample(mediaTime, frame, now);
-    clip.onend = () => this.end();
-    clip.onstall = (isWaiting) => room.classList.toggle("stalled", isWaiting);
+    this.memory = null;
+    this.at = 0;
+    this.furthest = 0;
+    this.wanted = null; // where the rater wants to go while the film is still on its way
+    this.remembered = 0;
+    this.lastFrame = null;
+    this.refresh = [];
+    const Face = hand.axes.x && hand.axes.y ? Plane : Slider;
+    this.plane = new Face(find("plane"), hand);
+    this.trace = config.feedback === "trace" && !config.clip ? new Trace(find("trace"), hand) : null;
+    const actions = { toggle: () => this.toggle(), pause: () => this.pause("paused"), seek: (to) => this.seek(to) };
+    const options = { mayRewind: config.may_rewind, hasSound: config.sound, video: clip.video };
+    this.transport = new Transport(options, actions);
+    this.devices = new Devices(config, hand, actions);
+    this.listen();
   }
 
-  /** Begins a take, or takes up the one that was begun. */
+  listen() {
+    const { clip } = this;
+    clip.onframe = (...stamp) => this.sample(...stamp);
+    clip.onend = () => this.end();
+    clip.onstall = showStall;
+    clip.onerror = (error) => this.fail(error);
+    clip.oninterrupt = (reason) => this.pause(reason === "hidden" ? "hidden" : "paused");
+    addEventListener("pagehide", () => this.remember());
+    find("start").addEventListener("click", () => this.start().catch((error) => this.fail(error)));
+    find("plane").addEventListener("focus", () => this.plane.speak(performance.now()));
+    requestAnimationFrame((now) => this.frame(now));
+  }
+
+  /** Once a frame: the devices, the hand, and what is seen of it. */
+  frame(now) {
+    const seconds = Math.min(LONGEST_STEP_SECONDS, (now - (this.lastFrame ?? now)) / 1000);
+    this.lastFrame = now;
+    this.devices.step(now, seconds);
+    this.plane.draw();
+    if (stateNow() === "playing" && this.trace) {
+      this.trace.add(seconds);
+      this.trace.draw();
+    }
+    this.plane.speak(now);
+    if (seconds > 0 && this.refresh.length < 120) this.refresh.push(seconds);
+    requestAnimationFrame((later) => this.frame(later));
+  }
+
+  get refreshHz() {
+    const sorted = [...this.refresh].sort((a, b) => a - b);
+    return sorted.length ? Math.round(1 / sorted[sorted.length >> 1]) : null;
+  }
+
+  /** Begins a take, or takes up the one that was begun; media time of its last sample. */
   async connect(state) {
-    if (!(await lockTake(state.take))) throw new Error("This session is open in another tab. Go on there.");
     this.sender = new Sender(this.outbox, state, config.csrf);
     this.sender.onstate = () => showSaving(this.sender);
     this.sender.onrefused = (error) => this.fail(error);
+    this.memory = new Memory(state.take);
     return this.sender.resume();
   }
 
@@ -130,110 +118,151 @@ class Rating {
     find("start").hidden = true;
     if (!this.sender) {
       const names = config.dimensions.map((d) => d.name);
-      const body = { session: config.session, dimensions: names, client: client() };
-      const { take } = await ask("POST", "/api/v1/takes", { csrf: config.csrf, body });
-      await this.connect({ take, dimensions: names, chunks: 0, samples: 0, missing: [] });
+      const body = { session: config.session, dimensions: names, client: Devices.document(this.clip) };
+      const onabsent = () => cover(say("absent_title"), say("absent_text"), { kind: "busy" });
+      const begun = await ask("POST", "/api/v1/takes", { csrf: config.csrf, body, onabsent });
+      await this.connect({ media_time: 0, ...begun, dimensions: names, chunks: 0, samples: 0, missing: [] });
     }
-    find("cover").hidden = true;
+    uncover();
     setState("playing");
-    this.plane.element.focus({ preventScroll: true });
+    announce(say("playing"));
+    find("plane").focus({ preventScroll: true });
     await this.clip.play();
   }
 
-  pause(texts) {
-    if (room.dataset.state !== "playing") return;
+  pause(why) {
+    if (stateNow() !== "playing") return;
     this.clip.pause();
     this.sender.seal();
+    this.remember();
     setState("paused");
-    cover(...texts, { button: "Continue", keys: true });
+    cover(say(`${why}_title`), say(`${why}_text`), { button: say("continue"), keys: keysText() });
   }
 
   toggle() {
-    if (room.dataset.state === "playing") this.pause(TEXTS.paused);
+    if (document.querySelector("dialog[open]")) return;
+    if (stateNow() === "playing") this.pause("paused");
     else if (!find("start").hidden) find("start").click();
   }
 
-  sample(mediaTime, frame, now) {
-    const flags = this.plane.isHeld ? 0 : HAND_OFF;
-    this.sender.add({ media_time: mediaTime, frame, clock_ms: now, ...this.plane.values(), flags });
-    showTime(mediaTime, this.clip.seconds);
+  /** Goes back to a place that was rated, or forth to where rating ended; the last wish counts. */
+  async seek(seconds) {
+    const state = stateNow();
+    if (!this.sender || !["playing", "paused", "ready"].includes(state)) return;
+    const isOnTheWay = this.wanted !== null;
+    this.wanted = seconds;
+    this.show(seconds);
+    if (isOnTheWay) return;
+    if (state === "playing") this.clip.pause();
+    else find("cover").classList.add("peek");
+    this.sender.seal();
+    this.trace?.clear();
+    let gone = null;
+    while (gone !== this.wanted) {
+      gone = this.wanted;
+      await this.clip.seek(gone);
+    }
+    this.wanted = null;
+    announce(say("went_to", { at: find("time").textContent }));
+    if (stateNow() === "playing") await this.clip.play();
+  }
+
+  sample(mediaTime, frame, now, flags) {
+    const off = this.hand.isHeld ? 0 : HAND_OFF;
+    this.sender.add({ media_time: mediaTime, frame, clock_ms: now, ...this.hand.values(), flags: flags | off });
+    this.show(mediaTime);
+    if (now - this.remembered > REMEMBER_MS) this.remember();
+  }
+
+  show(seconds) {
+    this.at = seconds;
+    this.furthest = Math.max(this.furthest, seconds);
+    this.transport.show(seconds, this.clip.seconds, this.furthest);
+  }
+
+  remember() {
+    this.remembered = performance.now();
+    this.memory?.write({ values: this.hand.values(), furthest: this.furthest });
   }
 
   async end() {
     setState("sending");
-    showTime(this.clip.seconds, this.clip.seconds);
-    cover(...TEXTS.sending, { kind: "busy" });
+    this.show(this.clip.seconds);
+    cover(say("sending_title"), say("sending_text"), { kind: "busy" });
     try {
-      await this.sender.finish();
+      await this.sender.finish(this.devices.documentAtEnd(this.clip, this.refreshHz));
     } catch (error) {
       this.fail(error);
       return;
     }
-    localStorage.removeItem(`mavfer-${this.sender.take}`);
+    this.memory.forget();
     setState("finished");
     showSaving(this.sender);
-    const text = config.clip
-      ? "Your warm-up has arrived. Now you know the controls: on to real faces."
-      : "Every moment of your rating has arrived safely.";
-    cover("Finished", text, { link: "Go on", kind: "good" });
-    find("onward").focus();
+    cover(say("finished_title"), say(`finished_${config.purpose}`), { link: say("next"), kind: "good" });
   }
 
   fail(error) {
+    if (stateNow() === "failed") return;
     this.clip.pause();
     setState("failed");
-    const isOut = error instanceof Refused && [401, 403].includes(error.status);
-    const text = `${error.message}${error.hint ? `. ${error.hint}` : ""}`;
-    cover(isOut ? "Your invitation has ended" : "That did not work", text, { link: "Back to your list", kind: "bad" });
+    find("onward").href = config.home;
+    cover(...troubleOf(error), { link: say("to_list"), kind: "bad" });
   }
 
-  /** The place of the hand, for coming back to. */
-  remember() {
-    if (!this.sender) return;
-    localStorage.setItem(`mavfer-${this.sender.take}`, JSON.stringify(this.plane.values()));
-  }
-
-  leave() {
-    if (room.dataset.state === "playing") this.pause(TEXTS.hidden);
-    this.remember();
+  /** Where the take goes on; true where all of it was rated. */
+  async takeUp() {
+    let at = 0;
+    if (config.take) {
+      at = Math.max(0, (await this.connect(config.take)) ?? 0);
+      const { values, furthest } = this.memory.read();
+      if (values) this.hand.setValues(values);
+      this.furthest = Math.max(at, furthest ?? 0);
+    }
+    const isAllRated = at >= this.clip.last - TICK_SECONDS;
+    await this.clip.load(isAllRated ? 0 : at);
+    this.furthest = Math.min(this.furthest, this.clip.last);
+    this.show(at);
+    this.plane.draw();
+    return isAllRated;
   }
 }
 
+function keysText() {
+  const isTouch = matchMedia("(pointer: coarse)").matches;
+  return say(isTouch ? "keys_touch" : `keys_${config.scale}`);
+}
+
+async function openClip(axes) {
+  const onabsent = () => cover(say("absent_title"), say("absent_text"), { kind: "busy" });
+  if (config.clip) return new DrawnClip(find("drawn"), await ask("GET", config.clip, { onabsent }), axes);
+  if (!VideoClip.isSupported()) throw new ClipError(UNSUPPORTED);
+  const { pts_seconds: times } = await ask("GET", config.frames, { onabsent });
+  return new VideoClip(find("video"), config.video, times);
+}
+
 async function main() {
-  labelAxes();
-  const plane = new Plane(find("plane"), find("puck"), axes);
-  const clip = await openClip();
-  const rating = new Rating(clip, plane, await Outbox.open());
-  let at = 0;
-  if (config.take) {
-    const left = await rating.connect(config.take);
-    at = Math.max(config.take.media_time, left ?? 0);
-    const place = localStorage.getItem(`mavfer-${config.take.take}`);
-    if (place) plane.setValues(JSON.parse(place));
-  }
-  const isAllRated = at >= clip.last - TICK_SECONDS;
-  await clip.load(isAllRated ? 0 : at);
-  showTime(at, clip.seconds);
-  find("start").addEventListener("click", () => rating.start().catch((error) => rating.fail(error)));
-  find("toggle").addEventListener("click", () => rating.toggle());
-  addEventListener("keydown", (event) => {
-    const isOurs = event.key === " " && !(event.target instanceof HTMLButtonElement);
-    if (!isOurs) return;
-    event.preventDefault();
-    rating.toggle();
-  });
-  document.addEventListener("visibilitychange", () => document.hidden && rating.leave());
-  addEventListener("pagehide", () => rating.leave());
-  if (isAllRated) {
+  setLanguage(config.words, config.language);
+  fillWords();
+  setState("loading");
+  const axes = axesOf(config.dimensions);
+  const hand = handFor(axes, config);
+  labelRoom(config, hand);
+  const clip = await openClip(axes);
+  const rating = new Rating(clip, hand, await Outbox.open(config.rater));
+  const isOneDimension = !(axes.x && axes.y);
+  const facts = { isOneDimension, hasSound: config.sound, mayRewind: config.may_rewind };
+  buildHelp(config, facts, () => rating.pause("paused"));
+  if (await rating.takeUp()) {
     await rating.end();
     return;
   }
   setState("ready");
-  const texts = config.take ? TEXTS.again : TEXTS[config.clip ? "clip" : "video"];
-  cover(...texts, { button: config.take ? "Continue" : "Start", keys: true });
+  const name = config.take ? "again" : `ready_${config.purpose}`;
+  cover(say(`${name}_title`), say(`${name}_text`), { button: say(config.take ? "continue" : "start"), keys: keysText() });
 }
 
 main().catch((error) => {
   setState("failed");
-  cover("That did not work", `${error.message}`, { link: "Back to your list", kind: "bad" });
+  find("onward").href = config.home;
+  cover(...troubleOf(error), { link: say("to_list"), kind: "bad" });
 });
