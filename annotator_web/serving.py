@@ -9,6 +9,7 @@ proper HTTP speak as the application does, with the same headers.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +64,8 @@ def make_server(
         trusted_proxy_headers={"x-forwarded-proto"},
         clear_untrusted_proxy_headers=True,
     )
+    # Many requests come with one look, so that a queue is no news.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(adjustments.threads)
     address = (listening.family, listening.type, listening.proto, listening.getsockname())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Rate", "Rates", "cpu_seconds", "rate_of_batches", "rate_of_clips"]
+__all__ = ["Rate", "Rates", "cpu_seconds", "cpu_seconds_of", "rate_of_batches", "rate_of_clips"]
 
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -57,6 +57,11 @@ class Rates:
 def cpu_seconds() -> float:
     """CPU time so far of this process and all that it started and that still live (Linux)."""
     return time.process_time() + sum(map(_ticks, _descendants(os.getpid()))) / _TICKS_A_SECOND
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """CPU time so far of another process, its threads included (Linux)."""
+    return _ticks(pid) / _TICKS_A_SECOND
 
 
 def rate_of_batches(batches: Iterable[dict], seconds: float, *, warm_batches: int = 4) -> Rate:
