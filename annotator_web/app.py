@@ -27,7 +27,6 @@ __all__ = ["close_app", "create_app"]
 _LONGEST_BODY_BYTES: Final = 256 << 10
 _CONTEXT: Final = "mavfer-context"
 
-_PRIVATE_PATHS: Final = ("/api/", "/media/")
 _DISK_FULL_RETRY_SECONDS: Final = 10
 
 
@@ -39,13 +38,14 @@ def create_app(study: Study | Path | str, database: str | None = None) -> Flask:
         database: Path or sqlite:/// URL of the database; None for the study's own.
 
     Raises:
-        NotFound: There is no study.
+        NotFound: There is no study, or it is not prepared for showing.
         CommandError: annotation.json or `database` asks for what cannot be served.
         InvalidFile: annotation.json or the database is damaged.
     """
     opened = study if isinstance(study, Study) else Study.open(Path(study))
     project = open_project(opened)
-    store = Database(database_path(opened, database))
+    project.require_shown()
+    store = Database(database_path(opened, database), opened)
     store.start_writer()
     context = Context(opened, project, store)
     app = Flask(__name__)
@@ -69,20 +69,15 @@ def close_app(app: Flask) -> None:
 
 
 def _guard(context: Context, buckets: Buckets) -> None:
-    """Counts what a rater asks for, and keeps those who withdrew from clips and samples.
+    """Counts what a rater asks for.
 
     Whoever is nobody's rater is left to the route, which refuses before it reads the body.
     """
-    if request.endpoint == "static":
+    if request.endpoint == "static" or request.environ.get(IS_COUNTED):
         return
     caller = find_caller(context.database, request)
-    if caller is None:
-        return
-    if not request.environ.get(IS_COUNTED):
+    if caller is not None:
         buckets.require(caller.rater, kind_of(request.method, request.path))
-    if caller.has_withdrawn and request.path.startswith(_PRIVATE_PATHS):
-        message = "you ended taking part in this study"
-        raise Refusal(403, "withdrawn", message, "Ask the study if this is not what you wanted")
 
 
 def _tell(refusal: Refusal) -> Response:

@@ -42,6 +42,36 @@ def annotate() -> None:
     """Let raters rate the sessions of a study in their browsers."""
 
 
+@annotate.command(epilog="Example: mavfer annotate prepare my-study -j 2")
+@_study
+@click.option(
+    "--streams",
+    metavar="NAMES",
+    help="Streams from left to right, with commas; those of annotation.json otherwise.",
+)
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, show_default=True)
+@_json
+def prepare(study: Path, *, streams: str | None, jobs: int, as_json: bool) -> None:
+    """Put color, depth and thermal side by side in one video a session, for raters to see.
+
+    What is made already and has not changed is skipped.
+    """
+    _require_extra()
+    from annotator_web.desk.prepare import parse_streams, sessions_to_prepare
+    from annotator_web.desk.prepare import prepare as make_videos
+    from annotator_web.project import open_project
+
+    project = open_project(Study.open(study))
+    with progress("side by side", len(sessions_to_prepare(project)), "session") as advance:
+        done = make_videos(project, parse_streams(streams), jobs=jobs, advance=advance)
+    for session, reason in done.failed.items():
+        click.echo(f"{session}: failed: {reason}", err=True)
+    text = f"{len(done.made)} sessions prepared, {len(done.kept)} there before"
+    _print(done.to_document(), as_json, text)
+    if done.failed:
+        raise click.exceptions.Exit(1)
+
+
 @annotate.command(epilog="Example: mavfer annotate serve my-study --port 8420")
 @_study
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -210,7 +240,7 @@ def _opened(study: Path, database: str | None) -> Iterator[tuple[Project, Databa
 
     opened = Study.open(study)
     project = open_project(opened)
-    store = Database(database_path(opened, database))
+    store = Database(database_path(opened, database), opened)
     try:
         yield project, store
     finally:

@@ -13,10 +13,12 @@ from mavfer.files import read_json
 from mavfer.schema import require_valid
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from mavfer.streams import StreamName
     from mavfer.study.study import Study
 
 __all__ = [
@@ -128,7 +130,7 @@ class Project:
     scale: ScaleKind
     input: tuple[str, ...]
     """Devices that raters may use."""
-    streams_shown: tuple[str, ...]
+    streams_shown: tuple[StreamName, ...]
     feedback: Literal["none", "trace"]
     practice: Practice | None
     has_calibration: bool
@@ -167,6 +169,11 @@ class Project:
         names = self.study.sessions() if self.chosen is None else list(self.chosen)
         return [name for name in names if self.can_be_rated(name) and not self.is_practice(name)]
 
+    def is_rated(self, session: str) -> bool:
+        """Whether a session is one of `sessions()`."""
+        names = self.study.sessions() if self.chosen is None else self.chosen
+        return session in names and self.can_be_rated(session) and not self.is_practice(session)
+
     def is_practice(self, session: str) -> bool:
         """Whether a session is the practice clip."""
         return self.practice is not None and self.practice.session == session
@@ -190,6 +197,38 @@ class Project:
                 f"{path}: session {session} has no media. Run: mavfer preprocess {self.study.root}"
             )
             raise NotFound(message) from error
+
+    def side_by_side_path(self, session: str, streams: Sequence[StreamName]) -> Path:
+        """Where `mavfer annotate prepare` puts streams side by side; its table beside it."""
+        return self.study.media_folder / "shown" / f"{session}.{'-'.join(streams)}.mp4"
+
+    def shown_media(self, session: str) -> tuple[Path, str]:
+        """The video that raters see, the media or streams side by side, and its SHA-256.
+
+        Raises:
+            NotFound: The session has no media, or its streams are not prepared.
+        """
+        if self.streams_shown == ("color",):
+            return self.study.media_path(session), self.media_table(session).video_sha256
+        path = self.side_by_side_path(session, self.streams_shown)
+        table = path.with_suffix(".json")
+        if not (path.is_file() and table.is_file()):
+            message = (
+                f"{path}: the streams of session {session} are not side by side yet. "
+                f"Run: mavfer annotate prepare {self.study.root}"
+            )
+            raise NotFound(message)
+        return path, _read_media_table(table, table.stat().st_mtime_ns).video_sha256
+
+    def require_shown(self) -> None:
+        """Returns where every session that is rated, and the practice clip, can be shown.
+
+        Raises:
+            NotFound: A session's streams are not prepared.
+        """
+        practice = () if self.practice is None else (self.practice.session,)
+        for session in filter(self.can_be_rated, (*practice, *self.sessions())):
+            self.shown_media(session)
 
     def known_dimensions(self) -> tuple[Dimension, ...]:
         """All dimensions of the study, also those that are not rated (any more)."""
