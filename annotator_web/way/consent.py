@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     from annotator_web.project import Project
 
-__all__ = ["OUR_VERSION", "Form", "agree", "consent_form", "has_agreed", "in_language"]
+__all__ = [
+    "OUR_VERSION",
+    "Form",
+    "agree",
+    "consent_form",
+    "has_agreed",
+    "has_agreed_before",
+    "in_language",
+]
 
 OUR_VERSION: Final = "mavfer-1"
 """Version of our own words, for studies that give none."""
@@ -74,6 +82,12 @@ def has_agreed(connection: Connection, project: Project, rater: int) -> bool:
     row = connection.execute(query).first()
     forms = (consent_form(project, language) for language in _asked_languages(project))
     return row is not None and tuple(row) in {(form.version, form.sha256) for form in forms}
+
+
+def has_agreed_before(connection: Connection, rater: int) -> bool:
+    """Whether a rater agreed to any text, today's or an earlier one."""
+    query = select(agreements.c.id).where(agreements.c.rater == rater).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def agree(connection: Connection, rater: int, form: Form) -> None:
