@@ -113,14 +113,13 @@ def begin_take(connection: Connection, take: str, row: Mapping[str, Any]) -> Tak
     return require_take(connection, take, row["rater"])
 
 
-def find_takes(connection: Connection, rater: int, session: str) -> list[Take]:
-    """The takes of one rater and session, oldest first."""
-    query = (
-        select(*_TAKE_COLUMNS)
-        .where(takes.c.rater == rater, takes.c.session == session)
-        .order_by(takes.c.number)
-    )
-    return [_take(row) for row in connection.execute(query)]
+def find_takes(connection: Connection, rater: int, session: str | None = None) -> list[Take]:
+    """The takes of one rater and session, oldest first; those of all sessions where it is None."""
+    query = select(*_TAKE_COLUMNS).where(takes.c.rater == rater)
+    if session is not None:
+        query = query.where(takes.c.session == session)
+    order = takes.c.created_utc, takes.c.session, takes.c.number
+    return [_take(row) for row in connection.execute(query.order_by(*order))]
 
 
 def require_take(connection: Connection, take: str, rater: int) -> Take:
@@ -169,8 +168,22 @@ def add_chunk(connection: Connection, take: Take, chunk: Chunk) -> int:
     return contiguous
 
 
-def finish_take(connection: Connection, take: Take, *, chunk_count: int, sample_count: int) -> None:
+def finish_take(
+    connection: Connection,
+    take: Take,
+    *,
+    chunk_count: int,
+    sample_count: int,
+    client: Mapping[str, Any] | None = None,
+) -> None:
     """Finishes a take of which everything is held; finishing it again is no change.
+
+    Args:
+        connection: A writing one.
+        take: The take.
+        chunk_count: Chunks that were sent.
+        sample_count: Samples that were sent.
+        client: What the browser says of itself in the end, added to what it said at the beginning.
 
     Raises:
         Refusal: 409 with the missing numbers where chunks lack, or where the counts differ.
@@ -190,7 +203,12 @@ def finish_take(connection: Connection, take: Take, *, chunk_count: int, sample_
         )
         raise Refusal(409, "counts_differ", message, "Count again what was sent", missing=[])
     if not take.is_finished:
-        row = {"finished_utc": utc_now(), "chunks": chunk_count, "samples": sample_count}
+        row = {
+            "finished_utc": utc_now(),
+            "chunks": chunk_count,
+            "samples": sample_count,
+            "client": {**take.client, **(client or {})},
+        }
         connection.execute(update(takes).where(takes.c.id == take.id), row)
 
 
@@ -201,23 +219,42 @@ def state_of(connection: Connection, take: Take) -> dict[str, Any]:
     ).where(chunks.c.take == take.id)
     last, held, samples = connection.execute(query).one()
     count = 0 if last is None else last + 1
-    at = connection.execute(
-        select(chunks.c.last_media_time).where(
-            chunks.c.take == take.id, chunks.c.seq == take.contiguous - 1
-        )
-    ).scalar()
     return {
         "take": take.id,
         "session": take.session,
         "number": take.number,
         "dimensions": list(take.dimensions),
+        "scale": take.scale,
         "state": "finished" if take.is_finished else "open",
         "contiguous": take.contiguous,
         "missing": _missing(connection, take.id, count) if held < count else [],
         "chunks": count,
         "samples": samples,
-        "media_time": at or 0.0,
+        **_last_of(connection, take),
     }
+
+
+def _last_of(connection: Connection, take: Take) -> dict[str, Any]:
+    """Where the chunks without a gap end: time, frame and the values held there."""
+    names = names_of(take.dimensions)
+    query = select(chunks.c.blob).where(
+        chunks.c.take == take.id, chunks.c.seq == take.contiguous - 1
+    )
+    blob = connection.execute(query).scalar()
+    if blob is None:
+        return {"media_time": 0.0, "frame": None, "values": dict.fromkeys(take.dimensions)}
+    columns = unpack(blob, names)
+    last = dict(zip(names, map(_last_known, columns), strict=True))
+    return {
+        "media_time": float(columns[0, -1]),
+        "frame": None if last["frame"] is None else int(last["frame"]),
+        "values": {name: last[name] for name in take.dimensions},
+    }
+
+
+def _last_known(column: NDArray[np.float64]) -> float | None:
+    known = column[~np.isnan(column)]
+    return float(known[-1]) if len(known) else None
 
 
 def samples_of(connection: Connection, take: str, names: Sequence[str]) -> NDArray[np.float64]:

@@ -89,7 +89,6 @@ def test_bad_input_is_one_line(study, capsys, command, status, text):
 @pytest.mark.parametrize(
     ("annotation", "text"),
     [
-        ({"scale": "unbounded"}, 'scale "unbounded" is not served'),
         ({"dimensions": ["dominance"]}, "no dimension 'dominance' in study.json"),
         ({"mode": "at once"}, "not a valid annotation file"),
     ],

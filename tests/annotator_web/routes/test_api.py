@@ -189,7 +189,7 @@ def test_sessions_beyond_the_invitation_are_not_there(app):
 
 
 def test_unknown_addresses_are_refused_in_the_same_shape(rater):
-    answers = [rater.get("/api/v2/takes"), rater.get("/api/v1/takes/x/chunks/-1")]
+    answers = [rater.get("/api/v2/takes"), rater.post("/api/v1/takes/x/chunks/-1", {})]
 
     assert [answer.status_code for answer in answers] == [404, 404]
     assert all(set(answer.json["error"]) == {"code", "message", "hint"} for answer in answers)
