@@ -99,6 +99,7 @@ def serve(study: Path, *, host: str, port: int, database: str | None, as_json: b
 @_study
 @click.option("--rater", required=True, help="Rater code: letters, digits and _.")
 @click.option("--sessions", multiple=True, help="Sessions to rate; all of them where not given.")
+@click.option("--language", help="en, de or ar; what the browser asks for otherwise.")
 @click.option("--url", help="Where raters reach the server; where it last ran otherwise.")
 @_database
 @_json
@@ -107,6 +108,7 @@ def invite(
     *,
     rater: str,
     sessions: tuple[str, ...],
+    language: str | None,
     url: str | None,
     database: str | None,
     as_json: bool,
@@ -120,7 +122,7 @@ def invite(
         from annotator_web.desk.raters import invite as make_invitation
 
         names = [name for part in sessions for name in part.split(",") if name]
-        token = make_invitation(store, project, rater, sessions=names)
+        token = make_invitation(store, project, rater, sessions=names, language=language)
         link = f"{(url or base_url(store)).rstrip('/')}/invitation/{token}"
         _print({"url": link, "token": token}, as_json, link)
 
@@ -173,10 +175,11 @@ def simulate(
 def status(study: Path, *, database: str | None, as_json: bool) -> None:
     """Say how far every rater is."""
     with _opened(study, database) as (project, store):
-        from annotator_web.desk.raters import status as progress_of
+        from annotator_web.desk.progress import status as progress_of
+        from annotator_web.desk.progress import table_of
 
         document = progress_of(store, project)
-        _print(document, as_json, _status_text(document))
+        _print(document, as_json, table_of(document))
 
 
 @annotate.command(epilog="Example: mavfer annotate collect my-study")
@@ -185,7 +188,10 @@ def status(study: Path, *, database: str | None, as_json: bool) -> None:
 @_database
 @_json
 def collect(study: Path, *, incomplete: bool, database: str | None, as_json: bool) -> None:
-    """Write finished takes to ratings/; what is there already is never overwritten."""
+    """Write finished takes to ratings/; what is there already is never overwritten.
+
+    Practice and warm-up are left out, and so is all of a rater who asked to be erased.
+    """
     with _opened(study, database) as (project, store):
         from annotator_web.desk.collect import collect as write_ratings
 
@@ -195,8 +201,11 @@ def collect(study: Path, *, incomplete: bool, database: str | None, as_json: boo
         click.echo(message, err=True)
     for rater in sorted(done.uncalibrated):
         click.echo(f"note: rater {rater} has no measured reaction time", err=True)
+    for rater in sorted(done.erased):
+        click.echo(f"note: rater {rater} asked to be erased; nothing was collected", err=True)
     text = (
-        f"{len(done.written)} ratings written, {done.kept} there before, "
+        f"{len(done.written)} ratings written ({done.repeats} of hidden repeats), "
+        f"{done.kept} there before, "
         f"{done.open_takes} takes not finished"
     )
     _print(done.to_document(), as_json, text)
@@ -226,8 +235,9 @@ def restore(study: Path, file: Path, *, database: str | None) -> None:
     from annotator_web.store.backup import restore as put_back
     from annotator_web.store.database import database_path
 
-    path = database_path(Study.open(study), database)
-    saved = put_back(file, path)
+    opened = Study.open(study)
+    path = database_path(opened, database)
+    saved = put_back(file, path, opened)
     click.echo(f"{path}: restored" + (f"; what was there is now {saved}" if saved else ""))
 
 
@@ -251,19 +261,6 @@ def _require_extra() -> None:
     """Raises MissingExtra where Flask, SQLAlchemy or the server is not installed."""
     for module in ("flask", "sqlalchemy", "waitress"):
         require(module, _EXTRA)
-
-
-def _status_text(document: dict[str, Any]) -> str:
-    lines = [f"{document['sessions']} sessions, {document['samples']} samples held"]
-    for rater in document["raters"]:
-        reaction = rater["reaction_seconds"]
-        lag = "no reaction time" if reaction is None else f"reaction {reaction:.2f} s"
-        invited = "" if rater["is_invited"] else ", not invited (any more)"
-        lines.append(
-            f"  {rater['rater']} ({rater['kind']}): {rater['finished_sessions']} of "
-            f"{document['sessions']} sessions, {rater['open_takes']} takes open, {lag}{invited}"
-        )
-    return "\n".join(lines)
 
 
 def _print(document: dict[str, Any], as_json: bool, text: str) -> None:

@@ -103,7 +103,7 @@ def _loopback(listening: socket.socket) -> str:
 
 
 def _note(study: Study, database: str | None, url: str) -> None:
-    store = Database(database_path(study, database))
+    store = Database(database_path(study, database), study)
     try:
         note_url(store, url)
     finally:

@@ -17,9 +17,9 @@ from annotator_web.access import auth
 from annotator_web.access.protection import NOT_KEPT, headers_for
 from annotator_web.store import quick_chunks
 from annotator_web.store.database import NotStored
-from annotator_web.store.quick_chunks import Credential, OpenTake
+from annotator_web.store.quick_chunks import Credential
 from annotator_web.store.samples import pack
-from annotator_web.store.takes import Chunk
+from annotator_web.store.takes import Chunk, Take
 from mavfer.errors import MavferError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ChunkLane:
         self.app = app
         self._context = context
         self._buckets = buckets
-        self._known: dict[tuple[str, Credential], OpenTake] = {}
+        self._known: dict[tuple[str, Credential], Take] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers a chunk, or lets `app` answer."""
@@ -83,19 +83,18 @@ class ChunkLane:
             environ["wsgi.input"] = BytesIO(body)
         return contiguous
 
-    def _learn(self, take_id: str, credential: Credential) -> OpenTake | None:
+    def _learn(self, take_id: str, credential: Credential) -> Take | None:
         with self._context.database.reading() as connection:
             found = quick_chunks.find_open_take(connection, take_id, credential)
-        if found is None:
-            return None
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[take_id, credential] = found[0]
-        return found[0]
+        if found is not None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[take_id, credential] = found
+        return found
 
-    def _store(self, take: OpenTake, credential: Credential, seq: int, body: bytes) -> int | None:
+    def _store(self, take: Take, credential: Credential, seq: int, body: bytes) -> int | None:
         try:
-            limits = self._context.limits(take.session, take.dimensions)
+            limits = self._context.limits_of(take)
             columns = quick_chunks.columns_quickly(body, limits)
             if columns is None:
                 return None

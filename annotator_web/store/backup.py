@@ -15,6 +15,8 @@ from mavfer.files import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mavfer.study.study import Study
+
 __all__ = ["back_up", "restore"]
 
 
@@ -36,8 +38,13 @@ def back_up(database: Path, copy: Path) -> None:
         copy_database(database, part)
 
 
-def restore(copy: Path, database: Path) -> Path | None:
+def restore(copy: Path, database: Path, study: Study | None = None) -> Path | None:
     """Puts the backup `copy` in the place of the database, also under a running server.
+
+    Args:
+        copy: The backup, of this version or an older one.
+        database: The database.
+        study: What is rated; see `migrate`.
 
     Returns:
         Where what was there before was saved to; None where nothing was.
@@ -58,7 +65,7 @@ def restore(copy: Path, database: Path) -> Path | None:
     ready = database.with_name(f"restoring-{stamp}.sqlite")
     try:
         copy_database(copy, ready)
-        migrate(ready, keep_copy=False)
+        migrate(ready, study, keep_copy=False)
         copy_database(ready, database)
     finally:
         ready.unlink(missing_ok=True)

@@ -93,8 +93,12 @@ def database_path(study: Study, database: str | None = None) -> Path:
 class Database:
     """The tables, for reading by many threads and writing by one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, study: Study | None = None) -> None:
         """Opens the database, and makes it where it is missing.
+
+        Args:
+            path: The file.
+            study: What is rated, whose scale takes of version 1 were given on.
 
         Raises:
             InvalidFile: The file is not a database of the annotator.
@@ -106,7 +110,7 @@ class Database:
         self._writing_engine = self._engine.execution_options(is_writing=True)
         self._writer: Writer | None = None
         try:
-            self._prepare()
+            self._prepare(study)
         except BaseException:
             self._engine.dispose()
             raise
@@ -141,11 +145,11 @@ class Database:
             self._writer = None
         self._engine.dispose()
 
-    def _prepare(self) -> None:
+    def _prepare(self, study: Study | None) -> None:
         try:
             found = self.write(_make_tables)
             if found < VERSION:
-                migrate(self.path)
+                migrate(self.path, study)
         except DatabaseError as error:
             message = f"{self.path}: not a database ({error.orig}). Restore it from a backup"
             raise InvalidFile(message) from error

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+    from mavfer.study.study import Study
+
 __all__ = ["OLDEST", "copy_database", "migrate"]
 
 OLDEST: Final = 1
@@ -34,11 +36,12 @@ _LOCK_SECONDS: Final = 30
 _CALIBRATION: Final = "calibration"
 
 
-def migrate(path: Path, *, keep_copy: bool = True) -> Path | None:
+def migrate(path: Path, study: Study | None, *, keep_copy: bool = True) -> Path | None:
     """Brings the database to today's version; one that is there already is left alone.
 
     Args:
         path: The database, of version `OLDEST` or later.
+        study: What is rated, on whose scale takes of version 1 were given.
         keep_copy: Whether to write "before-version-2-<stamp>.sqlite" beside it first.
 
     Returns:
@@ -55,7 +58,7 @@ def migrate(path: Path, *, keep_copy: bool = True) -> Path | None:
                 return None
             copy = _keep(path) if keep_copy else None
             for version in range(found, VERSION):
-                _STEPS[version](connection)
+                _STEPS[version](connection, study)
             _require_sound(connection, path)
             connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")
             return copy
@@ -82,7 +85,7 @@ def _keep(path: Path) -> Path:
     return copy
 
 
-def _to_version_2(connection: Connection) -> None:
+def _to_version_2(connection: Connection, study: Study | None) -> None:
     """Takes get a purpose and a scale, raters a language, and what leads raters gets its tables."""
     old = ("raters", "takes")
     for name in old:
@@ -102,16 +105,24 @@ def _to_version_2(connection: Connection) -> None:
         "ELSE 'rating' END, '{}' FROM takes_1"
     )
     for take, dimensions in connection.exec_driver_sql("SELECT id, dimensions FROM takes").all():
-        scale = json.dumps({name: _OLD_SCALE for name in json.loads(dimensions)})
-        connection.exec_driver_sql("UPDATE takes SET scale=? WHERE id=?", (scale, take))
+        scale = {name: _old_scale(study, name) for name in json.loads(dimensions)}
+        connection.exec_driver_sql("UPDATE takes SET scale=? WHERE id=?", (json.dumps(scale), take))
     for name in old:
         connection.exec_driver_sql(f"DROP TABLE {name}_1")
 
 
-_OLD_SCALE: Final = {"kind": "bounded", "low": None, "high": None}
-"""Version 1 knew the study's own scale alone, and did not write it down."""
+def _old_scale(study: Study | None, name: str) -> dict[str, Any]:
+    """Version 1 knew the study's own scale alone, and did not write it down.
 
-_STEPS: Final[dict[int, Callable[[Connection], None]]] = {1: _to_version_2}
+    The ends of a dimension that the study has no more stay unknown.
+    """
+    known = [] if study is None else study.document["dimensions"]
+    ends = {d["name"]: (d["low"], d["high"]) for d in known}
+    low, high = ends.get(name, (None, None))
+    return {"kind": "bounded", "low": low, "high": high}
+
+
+_STEPS: Final[dict[int, Callable[[Connection, Study | None], None]]] = {1: _to_version_2}
 
 
 def _require_sound(connection: Connection, path: Path) -> None:

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from annotator_web.store.samples import MOST_SAMPLES
+from annotator_web.store.takes import require_take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
     from annotator_web.store.samples import Limits
-    from annotator_web.store.takes import Chunk
+    from annotator_web.store.takes import Chunk, Take
 
-__all__ = ["Credential", "OpenTake", "add_quickly", "columns_quickly", "find_open_take"]
+__all__ = ["Credential", "add_quickly", "columns_quickly", "find_open_take"]
 
 _MOST_EXACT: Final = 2.0**53
 """Up to here every whole number is a float, so that comparing floats is exact."""
@@ -40,12 +41,12 @@ _KINDS: Final = {
 
 # An open take, if the secret's hash stands for its rater and nothing was taken back since.
 _BY_TOKEN: Final = """
-SELECT t.contiguous, t.rater, t.session, t.dimensions
+SELECT t.contiguous, t.rater
 FROM takes t JOIN invitations i ON i.rater = t.rater
 WHERE t.id = ? AND t.finished_utc IS NULL AND i.revoked_utc IS NULL AND i.token_sha256 = ?
 AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.rater = t.rater)"""
 _BY_COOKIE: Final = """
-SELECT t.contiguous, t.rater, t.session, t.dimensions
+SELECT t.contiguous, t.rater
 FROM takes t JOIN invitations i ON i.rater = t.rater JOIN logins l ON l.invitation = i.id
 WHERE t.id = ? AND t.finished_utc IS NULL AND i.revoked_utc IS NULL AND l.cookie_sha256 = ?
 AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.rater = t.rater)"""
@@ -63,16 +64,6 @@ class Credential:
     is_cookie: bool
     sha256: str
     """Hash of the token or cookie."""
-
-
-@dataclass(frozen=True)
-class OpenTake:
-    """What never changes of a take."""
-
-    id: str
-    rater: int
-    session: str
-    dimensions: tuple[str, ...]
 
 
 def columns_quickly(body: bytes, limits: Limits) -> NDArray[np.float64] | None:
@@ -98,20 +89,14 @@ def columns_quickly(body: bytes, limits: Limits) -> NDArray[np.float64] | None:
     return None if ((columns < low) | (columns > high)).any() else columns
 
 
-def find_open_take(
-    connection: Connection, take: str, credential: Credential
-) -> tuple[OpenTake, int] | None:
-    """An open take of the rater behind `credential`, and its chunks without a gap."""
-    query = _BY_COOKIE if credential.is_cookie else _BY_TOKEN
-    row = _raw(connection).execute(query, (take, credential.sha256)).fetchone()
-    if row is None:
-        return None
-    contiguous, rater, session, dimensions = row
-    return OpenTake(take, rater, session, tuple(json.loads(dimensions))), contiguous
+def find_open_take(connection: Connection, take: str, credential: Credential) -> Take | None:
+    """An open take of the rater behind `credential`, as it is now."""
+    rater = _raw(connection).execute(_query(credential), (take, credential.sha256)).fetchone()
+    return None if rater is None else require_take(connection, take, rater[1])
 
 
 def add_quickly(
-    connection: Connection, take: OpenTake, credential: Credential, chunk: Chunk
+    connection: Connection, take: Take, credential: Credential, chunk: Chunk
 ) -> int | None:
     """Stores a chunk that is new; returns the number of chunks held without a gap.
 
@@ -119,8 +104,7 @@ def add_quickly(
     is filled.
     """
     raw = _raw(connection)
-    query = _BY_COOKIE if credential.is_cookie else _BY_TOKEN
-    row = raw.execute(query, (take.id, credential.sha256)).fetchone()
+    row = raw.execute(_query(credential), (take.id, credential.sha256)).fetchone()
     if row is None or row[1] != take.rater:
         return None
     contiguous = int(row[0])
@@ -133,6 +117,10 @@ def add_quickly(
         contiguous += 1
         raw.execute(_ADVANCE, (contiguous, take.id))
     return contiguous
+
+
+def _query(credential: Credential) -> str:
+    return _BY_COOKIE if credential.is_cookie else _BY_TOKEN
 
 
 def _is_even(cells: list[Any]) -> bool:
