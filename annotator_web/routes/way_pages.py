@@ -215,7 +215,7 @@ def _add_end(routes: Blueprint, context: Context) -> None:
             if step.name != "end":
                 return redirect(url_for("pages.sessions"), _SEE_OTHER)
             tasks = tasks_of(connection, context.project, caller)
-        minutes = round(sum(task.seconds for task in tasks) / 60)
+        minutes = max(1, round(sum(task.seconds for task in tasks) / 60))
         return render_template("end.html", faces=len(tasks), minutes=minutes)
 
 
