@@ -8,13 +8,13 @@ import { WheelInput } from "./inputs/wheel.js";
 
 export class Devices {
   /** @param actions toggle() and pause() */
-  constructor(config, hand, actions) {
+  constructor(config, hand, view, actions) {
     this.used = new Set();
     this.hand = hand;
     const allowed = new Set(config.input);
     const isOneDimension = !(hand.axes.x && hand.axes.y);
     const use = (device) => this.used.add(device);
-    new PointerInput(document.getElementById("plane"), hand, (kind) => allowed.has(kind), use);
+    new PointerInput(view, hand, (kind) => allowed.has(kind), use);
     if (allowed.has("keyboard")) new KeyInput(hand, isOneDimension, use);
     if (allowed.has("wheel")) new WheelInput(document.getElementById("room"), hand, isOneDimension, use);
     const hasSticks = allowed.has("gamepad") || allowed.has("joystick");

@@ -49,13 +49,14 @@ function drawEye(svg, x) {
   const pupil = add(svg, "ellipse", { cx: x, cy: 45.4, class: "ink" });
   const lid = add(svg, "path", { class: "line thin" });
   return (arousal) => {
-    const open = 8.6 * Math.max(0, (arousal + 0.85) / 1.85) ** 0.8;
+    const open = 8.8 * Math.max(0, (arousal + 0.9) / 1.9) ** 0.62;
     white.setAttribute("ry", open.toFixed(2));
     pupil.setAttribute("rx", (open > 0.8 ? 3.7 - 0.7 * Math.max(0, arousal) : 0).toFixed(2));
     pupil.setAttribute("ry", Math.min(3.7, open * 0.86).toFixed(2));
     // A closed lid hangs, an open one is vaulted.
-    const vault = open < 2.5 ? 4.5 - 5 * (open / 2.5) : -2 * open + 4.5;
-    const side = open < 2.5 ? 44 : 45 - open * 0.12;
+    const awake = Math.min(1, open / 4);
+    const vault = 5 - awake * (5 + 2.1 * open);
+    const side = 44.5;
     lid.setAttribute("d", `M${x - 7.6} ${side}Q${x} ${(side + vault).toFixed(2)} ${x + 7.6} ${side}`);
   };
 }
@@ -64,9 +65,9 @@ function drawEye(svg, x) {
 function drawBrows(svg) {
   const brows = [-1, 1].map((side) => [side, add(svg, "path", { class: "line" })]);
   return (arousal, valence) => {
-    const height = 32.5 - 5.5 * arousal;
+    const height = 31 - 5 * arousal;
     const inner = valence < 0 ? valence * (arousal * -6 + 1.5 * (1 - Math.abs(arousal))) : 0;
-    const vault = 2.2 + Math.max(0, arousal) * 1.6;
+    const vault = 3 + Math.max(0, arousal) * 1.4;
     for (const [side, brow] of brows) {
       const [near, far] = [50 + side * 8, 50 + side * 23];
       brow.setAttribute("d", `M${far} ${(height + 1).toFixed(2)}Q${50 + side * 15.5} ${(height - vault).toFixed(2)} ${near} ${(height + inner).toFixed(2)}`);

@@ -35,9 +35,15 @@ export class Plane {
     }
   }
 
+  /** Pixels at each end that the face's middle does not reach, across and upward. */
+  inset() {
+    return [0, 0];
+  }
+
   measure() {
-    this.width = this.element.clientWidth;
-    this.height = this.element.clientHeight;
+    const [across, upward] = this.inset();
+    this.width = this.element.clientWidth - 2 * across;
+    this.height = this.element.clientHeight - 2 * upward;
     this.drawn = [NaN, NaN, NaN];
     this.draw();
   }
@@ -50,6 +56,13 @@ export class Plane {
     this.element.setAttribute("aria-valuemax", axis.high);
   }
 
+  /** The place of the view, -1 to 1, that a pointer is at. */
+  placeOf({ clientX, clientY }) {
+    const box = this.element.getBoundingClientRect();
+    const [x, y] = [clientX - box.left - box.width / 2, box.top + box.height / 2 - clientY];
+    return [(2 * x) / this.width, (2 * y) / this.height];
+  }
+
   /** Puts the face where the hand is; cheap where nothing moved. */
   draw() {
     const [x, y] = this.hand.seen();
@@ -58,7 +71,7 @@ export class Plane {
     this.drawn = [x, y, this.hand.span];
     this.puck.style.transform = `translate(${((x * this.width) / 2).toFixed(2)}px, ${((-y * this.height) / 2).toFixed(2)}px)`;
     this.face(y, x);
-    this.ruler?.draw();
+    this.ruler?.draw(this.width, this.height);
   }
 
   /** The string on which a pointer pulls that drives by rate. */

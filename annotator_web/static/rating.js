@@ -68,7 +68,7 @@ class Rating {
     const actions = { toggle: () => this.toggle(), pause: () => this.pause("paused"), seek: (to) => this.seek(to) };
     const options = { mayRewind: config.may_rewind, hasSound: config.sound, video: clip.video };
     this.transport = new Transport(options, actions);
-    this.devices = new Devices(config, hand, actions);
+    this.devices = new Devices(config, hand, this.plane, actions);
     this.listen();
   }
 

@@ -4,7 +4,7 @@ import { number } from "./words.js";
 
 const MARKS = 7; // on each axis at most
 const ROUND = [1, 2, 5, 10];
-const EDGE = 0.94; // share of the view within which a number is whole
+const EDGE = { plane: 0.94, slider: 0.74 }; // shares of the view that numbers keep to, free of figures
 
 /** The smallest round step of which at most three fit on each side. */
 export function stepFor(span) {
@@ -24,27 +24,29 @@ export class Ruler {
     this.element = element;
     this.hand = hand;
     this.step = null;
+    this.edge = hand.axes.x && hand.axes.y ? EDGE.plane : EDGE.slider;
     this.marks = ["x", "y"].filter((side) => hand.axes[side]).flatMap((side) => this.make(side));
   }
 
   make(side) {
     return Array.from({ length: MARKS }, (_, index) => {
       const mark = document.createElement("span");
-      mark.className = `mark ${side}`;
+      mark.className = `notch ${side}`;
       mark.setAttribute("aria-hidden", "true");
       this.element.append(mark);
       return { mark, side, count: index - (MARKS - 1) / 2 };
     });
   }
 
-  draw() {
+  /** Puts the marks where they belong in a view of this size. */
+  draw(width, height) {
     const { span } = this.hand;
     const step = stepFor(span);
-    const size = { x: this.element.clientWidth, y: this.element.clientHeight };
+    const size = { x: width, y: height };
     for (const { mark, side, count } of this.marks) {
       const share = (count * step) / span;
       if (step !== this.step) mark.textContent = textOf(count * step, step);
-      mark.hidden = count === 0 || Math.abs(share) > EDGE;
+      mark.hidden = count === 0 || Math.abs(share) > this.edge;
       const way = (share * size[side]) / 2;
       mark.style.transform = side === "x" ? `translate(${way.toFixed(1)}px, 0)` : `translate(0, ${(-way).toFixed(1)}px)`;
     }

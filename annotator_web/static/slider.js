@@ -17,13 +17,19 @@ export class Slider extends Plane {
     }
   }
 
+  /** The whole face stays on the slider. */
+  inset() {
+    const half = this.puck.offsetWidth / 2;
+    return this.axes.y ? [0, half] : [half, 0];
+  }
+
   /** The fill runs from the middle to the face. */
   draw() {
     super.draw();
     const [x, y] = this.drawn;
     if (!this.fill || this.filled === this.drawn) return;
     this.filled = this.drawn;
-    const way = this.axes.y ? `scaleY(${(-y).toFixed(4)})` : `scaleX(${x.toFixed(4)})`;
-    this.fill.style.transform = way;
+    const [length, share] = this.axes.y ? [this.height, -y] : [this.width, x];
+    this.fill.style.transform = `${this.axes.y ? "scaleY" : "scaleX"}(${((length / 2) * share).toFixed(2)})`;
   }
 }

@@ -2,11 +2,13 @@
 
 export class PointerInput {
   /**
-   * @param element what is pointed at; its box is the view, -1 to 1 on both axes
+   * @param view what is pointed at; it tells the place of a pointer, -1 to 1 on both axes
    * @param allows tells whether "pointer" or "touch" may be used
    * @param onuse hears which device moved the hand
    */
-  constructor(element, hand, allows, onuse) {
+  constructor(view, hand, allows, onuse) {
+    const { element } = view;
+    this.view = view;
     this.element = element;
     this.hand = hand;
     this.onuse = onuse;
@@ -25,14 +27,9 @@ export class PointerInput {
     return event.pointerType === "touch" ? "touch" : "pointer";
   }
 
-  place(event) {
-    const box = this.element.getBoundingClientRect();
-    return [(2 * (event.clientX - box.left)) / box.width - 1, 1 - (2 * (event.clientY - box.top)) / box.height];
-  }
-
   press(event) {
     this.element.setPointerCapture(event.pointerId);
-    this.last = this.place(event);
+    this.last = this.view.placeOf(event);
     this.hand.point(...this.last, true);
     this.onuse(this.kindOf(event));
     event.preventDefault();
@@ -41,7 +38,7 @@ export class PointerInput {
 
   /** Events come once a frame with the newest place; those in between were never painted. */
   move(event) {
-    const [x, y] = this.place(event);
+    const [x, y] = this.view.placeOf(event);
     this.hand.point(x, y, this.last !== null);
     if (this.last) {
       this.hand.drag(x - this.last[0], y - this.last[1]);
@@ -54,7 +51,7 @@ export class PointerInput {
     if (!this.last) return;
     this.last = null;
     // A mouse that is let go still lies on the plane; a finger is gone.
-    if (event.pointerType === "mouse" && event.type === "pointerup") this.hand.point(...this.place(event), false);
+    if (event.pointerType === "mouse" && event.type === "pointerup") this.hand.point(...this.view.placeOf(event), false);
     else this.hand.letGo();
   }
 
