@@ -104,7 +104,7 @@ class ChunkLane:
                 return quick_chunks.add_quickly(connection, take, credential, chunk)
 
             return self._context.database.write(change)
-        except (KeyError, MavferError, NotStored):
+        except (LookupError, MavferError, NotStored):
             return None  # no media or dimension any more, or a full disk: the route says so
 
 
