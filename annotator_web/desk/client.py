@@ -76,10 +76,21 @@ class Client:
         answer = self._ask("POST", f"/api/v1/takes/{take}/chunks/{seq}", {"samples": samples})
         return int(answer["contiguous"])
 
-    def finish(self, take: str, *, chunks: int, samples: int) -> None:
-        """Finishes a take; when this returns, the server holds all of it."""
-        counts = {"chunks": chunks, "samples": samples}
-        self._ask("POST", f"/api/v1/takes/{take}/finish", counts)
+    def finish(
+        self, take: str, *, chunks: int, samples: int, client: dict[str, Any] | None = None
+    ) -> None:
+        """Finishes a take; when this returns, the server holds all of it.
+
+        Args:
+            take: Id of the take.
+            chunks: How many were sent.
+            samples: How many were in them.
+            client: What the program says of itself in the end, beside what it said to begin.
+        """
+        body: dict[str, Any] = {"chunks": chunks, "samples": samples}
+        if client is not None:
+            body["client"] = client
+        self._ask("POST", f"/api/v1/takes/{take}/finish", body)
 
     def close(self) -> None:
         """Closes the connection."""
@@ -100,25 +111,29 @@ class Client:
             raise DataError(message.strip())
         return document
 
-    def _repeated(self, request: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+    def _repeated(self, request: Callable[[], tuple[int, bytes, float]]) -> tuple[int, bytes]:
         deadline = time.monotonic() + self._patience_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
+            wait = pause
             try:
-                status, content = request()
+                status, content, asked_wait = request()
                 if status < _SERVER_ERROR and status not in _RETRIED:
                     return status, content
+                wait = max(pause, asked_wait)
                 reason = f"status {status}"
             except (OSError, http.client.HTTPException) as error:
                 self._connection.close()
                 reason = str(error) or type(error).__name__
-            if time.monotonic() + pause > deadline:
+            if time.monotonic() + wait > deadline:
                 message = f"{self.url}: no answer ({reason}). Start: mavfer annotate serve STUDY"
                 raise DataError(message)
-            time.sleep(pause)
+            time.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _once(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
+    def _once(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes, float]:
+        """Status, body, and the seconds that the server asks to wait."""
         self._connection.request(method, self._prefix + path, data, self._headers)
         response = self._connection.getresponse()
-        return response.status, response.read()
+        wait = response.getheader("Retry-After", "")
+        return response.status, response.read(), float(wait) if wait.isdecimal() else 0.0

@@ -1,6 +1,8 @@
 """From the database to ratings/: one CSV and JSON for each finished take and dimension.
 
-What is there already is left alone, whatever it holds: ratings are never overwritten.
+What is there already is left alone, whatever it holds: ratings are never overwritten. Hidden
+repeats say that they are; practice and the reaction-time clip stay in the database, and so does
+all of a rater who asked to be erased.
 """
 
 from __future__ import annotations
@@ -12,8 +14,7 @@ import numpy as np
 from sqlalchemy import select
 
 from annotator_web.desk.raters import reaction_of
-from annotator_web.project import CALIBRATION
-from annotator_web.store.database import raters, takes
+from annotator_web.store.database import raters, takes, withdrawals
 from annotator_web.store.samples import names_of
 from annotator_web.store.takes import samples_of
 from mavfer.files import read_json
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from annotator_web.store.database import Database
 
 __all__ = ["Collected", "collect"]
+
+_REPEAT: Final = "repeat"
+_COLLECTED: Final = ("rating", _REPEAT)
+_ERASE: Final = "erase"
 
 _FRAME_ROW: Final = 1
 _FIRST_VALUE_ROW: Final = 3
@@ -48,6 +53,10 @@ class Collected:
     """Raters without a measured reaction time."""
     open_takes: int = 0
     """Takes that were left out because they are not finished."""
+    repeats: int = 0
+    """Of the written ratings, those of sessions that were shown again without a word."""
+    erased: set[str] = field(default_factory=set)
+    """Raters who asked to be erased; nothing of them is written."""
 
     def to_document(self) -> dict[str, Any]:
         """What `mavfer annotate collect --json` prints."""
@@ -57,6 +66,8 @@ class Collected:
             "outdated": self.outdated,
             "uncalibrated": sorted(self.uncalibrated),
             "open_takes": self.open_takes,
+            "repeats": self.repeats,
+            "erased": sorted(self.erased),
         }
 
 
@@ -70,14 +81,18 @@ def collect(database: Database, project: Project, *, with_incomplete: bool = Fal
     """
     collected = Collected()
     query = (
-        select(takes, raters.c.code, raters.c.kind)
+        select(takes, raters.c.code, raters.c.kind, withdrawals.c.wish)
         .join_from(takes, raters)
-        .where(takes.c.session != CALIBRATION)
+        .outerjoin(withdrawals, withdrawals.c.rater == raters.c.id)
+        .where(takes.c.purpose.in_(_COLLECTED))
         .order_by(takes.c.session, raters.c.code, takes.c.number)
     )
     with database.reading() as connection:
         reactions: dict[int, Reaction] = {}
         for row in connection.execute(query).all():
+            if row.wish == _ERASE:
+                collected.erased.add(row.code)
+                continue
             if row.finished_utc is None and not with_incomplete:
                 collected.open_takes += 1
                 continue
@@ -110,6 +125,7 @@ def _collect_take(
         samples = _samples(columns, value_row)
         write_rating(project.study, _document(project, row, name, reaction, columns), samples)
         collected.written.append(_label(row, name))
+        collected.repeats += row.purpose == _REPEAT
 
 
 def _document(
@@ -132,6 +148,7 @@ def _document(
         "settings": {
             **project.settings,
             "dimensions": list(row.dimensions),
+            **({"hidden_repeat": True} if row.purpose == _REPEAT else {}),
             "reaction_seconds": reaction.seconds,
             "reaction_take": reaction.take,
         },

@@ -1,16 +1,16 @@
-"""Inviting raters, taking invitations back, and saying how far everybody is."""
+"""Inviting raters, taking invitations back, and how late each follows what happens."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from sqlalchemy import func, insert, select, update
 
 from annotator_web.access.auth import hash_of, new_token
 from annotator_web.project import CALIBRATION
-from annotator_web.store.database import chunks, invitations, notes, raters, takes
+from annotator_web.store.database import invitations, notes, raters, takes, withdrawals
 from annotator_web.store.samples import names_of
 from annotator_web.store.takes import samples_of
 from annotator_web.way import calibration
@@ -33,7 +33,6 @@ __all__ = [
     "note_url",
     "reaction_of",
     "revoke",
-    "status",
 ]
 
 RaterKind = Literal["person", "simulated"]
@@ -60,6 +59,7 @@ def invite(
     *,
     sessions: Sequence[str] = (),
     kind: RaterKind = "person",
+    language: str | None = None,
 ) -> str:
     """A new token for a rater, who is added where not known yet; the database keeps its hash alone.
 
@@ -69,9 +69,11 @@ def invite(
         rater: The rater's code.
         sessions: What the rater may rate; empty for all of the project.
         kind: A person, or a program that rates from truth.
+        language: What the pages speak until the rater chooses; None for what the browser asks for.
 
     Raises:
-        CommandError: The code cannot be one, or the rater is known as of another kind.
+        CommandError: The code cannot be one, the rater is known as of another kind or withdrew, or
+            the language is none of the project's.
         NotFound: A session cannot be rated.
     """
     if not _CODE.match(rater):
@@ -84,11 +86,14 @@ def invite(
             f"rated. Run: mavfer preprocess {project.study.root}"
         )
         raise NotFound(message)
+    if language is not None and language not in project.languages:
+        message = f"--language {language}: choose from {', '.join(project.languages)}"
+        raise CommandError(message)
     token = new_token()
 
     def change(connection: Connection) -> None:
         row = {
-            "rater": _rater_row(connection, rater, kind),
+            "rater": _rater_row(connection, rater, kind, language),
             "token_sha256": hash_of(token),
             "sessions": list(sessions) or None,
             "created_utc": utc_now(),
@@ -145,22 +150,6 @@ def reaction_of(connection: Connection, project: Project, rater: int) -> Reactio
     return Reaction(seconds, row.number)
 
 
-def status(database: Database, project: Project) -> dict[str, Any]:
-    """Every rater's progress, and what is held in all."""
-    sessions = project.sessions()
-    with database.reading() as connection:
-        totals = connection.execute(
-            select(func.count(), func.coalesce(func.sum(chunks.c.samples), 0))
-        ).one()
-        rows = connection.execute(select(raters).order_by(raters.c.code)).all()
-        return {
-            "sessions": len(sessions),
-            "chunks": totals[0],
-            "samples": totals[1],
-            "raters": [_rater_status(connection, project, row, sessions) for row in rows],
-        }
-
-
 def note_url(database: Database, url: str) -> None:
     """Remembers where the server is reached, for the links of later invitations."""
 
@@ -178,33 +167,22 @@ def base_url(database: Database) -> str:
     return found or _DEFAULT_URL
 
 
-def _rater_row(connection: Connection, code: str, kind: RaterKind) -> int:
+def _rater_row(connection: Connection, code: str, kind: RaterKind, language: str | None) -> int:
     """Key of the rater's row, which is made where it is missing."""
     row = connection.execute(select(raters).where(raters.c.code == code)).first()
     if row is None:
-        values = {"code": code, "kind": kind, "created_utc": utc_now()}
+        values = {"code": code, "kind": kind, "created_utc": utc_now(), "language": language}
         made = connection.execute(insert(raters).values(values))
         return int(made.lastrowid)
     if row.kind != kind:
         message = f"rater {code}: is known as {row.kind}. Choose another code"
         raise CommandError(message)
+    wish = select(withdrawals.c.wish).where(withdrawals.c.rater == row.id)
+    if connection.execute(wish).first() is not None:
+        message = f"rater {code}: withdrew. Who takes part again gets another code"
+        raise CommandError(message)
+    if language is not None:
+        connection.execute(
+            update(raters).where(raters.c.id == row.id).values({"language": language})
+        )
     return int(row.id)
-
-
-def _rater_status(
-    connection: Connection, project: Project, row: Any, sessions: Sequence[str]
-) -> dict[str, Any]:
-    query = select(takes.c.session, takes.c.finished_utc).where(takes.c.rater == row.id)
-    found = [take for take in connection.execute(query) if take.session != CALIBRATION]
-    finished = {take.session for take in found if take.finished_utc is not None}
-    valid = (invitations.c.rater == row.id) & invitations.c.revoked_utc.is_(None)
-    invited = connection.execute(select(func.count()).where(valid)).scalar_one()
-    return {
-        "rater": row.code,
-        "kind": row.kind,
-        "is_invited": bool(invited),
-        "finished_sessions": len(finished & set(sessions)),
-        "finished_takes": sum(take.finished_utc is not None for take in found),
-        "open_takes": sum(take.finished_utc is None for take in found),
-        "reaction_seconds": reaction_of(connection, project, row.id).seconds,
-    }

@@ -1,13 +1,15 @@
 """Raters that are programs: they rate from truth.h5, late, uneven and noisy as people do.
 
 They see no picture. What each of them gives is the latent value some time ago, stretched, shifted
-and disturbed; the last of three or more is a bad one. All of it goes through the HTTP API, a second
-of samples a chunk, on the frames of the real media. Everything follows from the seed.
+and disturbed; the last of three or more is a bad one. All of it goes through the HTTP API, five
+seconds of samples a chunk, on the frames of the real media and in the order of the rater's plan; a
+session that is shown again is disturbed otherwise. Everything follows from the seed.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from annotator_web.desk.client import Client
 from annotator_web.desk.raters import invite
 from annotator_web.project import CALIBRATION
 from annotator_web.way.calibration import target_at
+from annotator_web.way.plan import repeats_due
 from mavfer.errors import InvalidFile, NotFound
 from mavfer.study.session import Session
 from mavfer.study.truth import latent_at_frames
@@ -52,7 +55,7 @@ _RATERS_WITH_A_BAD_ONE: Final = 3
 _FLIPPED_SHARE: Final = 0.5
 """Of bad raters, those who mistake the ends of the scale; the others rate at random."""
 
-_CHUNK_SECONDS: Final = 1.0
+_CHUNK_SECONDS: Final = 5.0
 _TREMBLE_SECONDS: Final = 0.15
 _WANDER_SECONDS: Final = 4.0
 _GRID_HZ: Final = 100
@@ -172,9 +175,10 @@ def simulated_sessions(project: Project) -> list[str]:
 
 
 def tasks_of(project: Project) -> int:
-    """Takes that each simulated rater gives, the reaction-time clip among them."""
-    each = len(project.groups())
-    return len(simulated_sessions(project)) * each + project.has_calibration
+    """Takes that each simulated rater gives, the reaction-time clip and the repeats among them."""
+    sessions = len(simulated_sessions(project))
+    showings = sessions + min(repeats_due(project, sessions), sessions)
+    return showings * len(project.groups()) + project.has_calibration
 
 
 def true_trace(
@@ -200,12 +204,18 @@ def true_trace(
 
 
 def rate(
-    rater: SimulatedRater, name: str, truth: Trace, dimensions: Sequence[Dimension]
+    rater: SimulatedRater,
+    name: str,
+    truth: Trace,
+    dimensions: Sequence[Dimension],
+    *,
+    is_bounded: bool = True,
 ) -> NDArray[np.float64]:
     """What the rater gives at the times of `truth`, (dimensions, T), within the scale.
 
     The same rater gives the same for a clip of the same `name`. The reaction-time clip is followed
-    by bad raters as well: pointing is not what they are bad at.
+    by bad raters as well: pointing is not what they are bad at. Without bounds each rater counts
+    from 0 in units of their own.
     """
     random = np.random.default_rng([*rater.seed, zlib.crc32(name.encode())])
     fault: Fault = "none" if name == CALIBRATION else rater.fault
@@ -214,10 +224,17 @@ def rate(
         half, middle = (dimension.high - dimension.low) / 2, (dimension.high + dimension.low) / 2
         late = truth.times_seconds - rater.lag_seconds
         seen = (np.interp(late, truth.times_seconds, truth.values[axis]) - middle) / half
-        given = middle + half * _given(rater, random, axis, truth.times_seconds, seen, fault=fault)
+        given = _given(rater, random, axis, truth.times_seconds, seen, fault=fault)
         # A pointer has pixels: four digits are finer than any.
-        rows.append(np.round(np.clip(given, dimension.low, dimension.high), 4))
+        bounded = np.clip(middle + half * given, dimension.low, dimension.high)
+        rows.append(np.round(bounded if is_bounded else _own_unit(rater) * given, 4))
     return np.array(rows)
+
+
+def _own_unit(rater: SimulatedRater) -> float:
+    """How far a rater goes for half a scale where the scale has no ends."""
+    random = np.random.default_rng([*rater.seed, zlib.crc32(b"unit")])
+    return float(random.uniform(1, 20))
 
 
 def _given(
@@ -260,14 +277,24 @@ def _rate_all(
 ) -> tuple[int, int]:
     """Rates the reaction-time clip and `sessions`; the takes and samples that were sent."""
     takes = samples = 0
+    shown: Counter[tuple[str, ...]] = Counter()
     for task in client.sessions():
-        if task["session"] != CALIBRATION and task["session"] not in sessions:
+        if task["purpose"] != CALIBRATION and task["session"] not in sessions:
             continue
         for names in task["dimensions"]:
-            sent = _rate_task(client, rater, project, task, names)
+            shown[task["session"], *names] += 1
+            name = _name_of(project, task["session"], names, shown[task["session"], *names])
+            sent = _rate_task(client, rater, project, task, names, name=name)
             takes, samples = takes + (sent > 0), samples + sent
             advance(1)
     return takes, samples
+
+
+def _name_of(project: Project, session: str, names: Sequence[str], showing: int) -> str:
+    """What the disturbance of a take follows from: another one each time a session is rated."""
+    dimensions = "" if len(project.groups()) == 1 else "/" + "+".join(names)
+    again = "" if showing == 1 else f" shown {showing} times"
+    return session if session == CALIBRATION else f"{session}{dimensions}{again}"
 
 
 def _rate_task(
@@ -276,12 +303,14 @@ def _rate_task(
     project: Project,
     task: dict[str, Any],
     names: list[str],
+    *,
+    name: str,
 ) -> int:
     """Rates one clip unless that is done; the number of samples that were sent."""
     mine = [take for take in task["takes"] if take["dimensions"] == names]
     if any(take["state"] == "finished" for take in mine):
         return 0
-    samples = _samples(client, rater, project, task, names)
+    samples = _samples(client, rater, project, task, names, name=name)
     pieces = _chunks(samples)
     take = mine[-1]["take"] if mine else client.begin(task["session"], names, _CLIENT)
     for seq, piece in enumerate(pieces):
@@ -297,18 +326,22 @@ def _samples(
     project: Project,
     task: dict[str, Any],
     names: list[str],
+    *,
+    name: str,
 ) -> dict[str, list[Any]]:
     """One sample a frame, as a browser gives them."""
     known = {dimension.name: dimension for dimension in project.dimensions}
     dimensions = [known[name] for name in names]
-    if task["session"] == CALIBRATION:
+    is_clip = task["session"] == CALIBRATION
+    if is_clip:
         clip = client.get(task["media"])
         times = np.arange(clip["frames"]) / clip["rate_hz"]
         truth = Trace(times, target_at(times, dimensions))
     else:
         times = np.array(client.get(f"{task['media']}/frames")["pts_seconds"])
         truth = true_trace(project, task["session"], dimensions, times)
-    values = rate(rater, task["session"], truth, dimensions)
+    is_bounded = is_clip or project.scale != "unbounded"
+    values = rate(rater, name, truth, dimensions, is_bounded=is_bounded)
     return {
         "media_time": times.tolist(),
         "frame": list(range(len(times))),
@@ -319,7 +352,7 @@ def _samples(
 
 
 def _chunks(samples: dict[str, list[Any]]) -> list[dict[str, list[Any]]]:
-    """A second of samples each."""
+    """Five seconds of samples each."""
     seconds = np.array(samples["media_time"]) // _CHUNK_SECONDS
     edges = [0, *(np.flatnonzero(np.diff(seconds)) + 1).tolist(), len(seconds)]
     return [

@@ -33,6 +33,7 @@ __all__ = [
     "make_plan",
     "plan_of",
     "purpose_of",
+    "repeats_due",
     "takes_of",
     "williams_row",
     "with_repeats",
@@ -192,6 +193,11 @@ def with_repeats(order: Sequence[str], count: int, number: int) -> list[tuple[st
     return [(repeats[at], True) if at in repeats else (next(firsts), False) for at in range(total)]
 
 
+def repeats_due(project: Project, sessions: int) -> int:
+    """How many sessions are shown again of so many."""
+    return math.ceil(project.hidden_repeats * sessions - _ROUNDING)
+
+
 def _lacking(
     project: Project, kept: Sequence[Entry], rater_key: int, sessions: Sequence[str]
 ) -> list[Entry]:
@@ -208,7 +214,7 @@ def _lacking(
         number = 0
     seen = Counter(entry.session for entry in kept)
     repeated = {entry.session for entry in kept if entry.is_repeat}
-    due = _due(project, len(seen.keys() | lacking.keys())) - len(repeated)
+    due = repeats_due(project, len(seen.keys() | lacking.keys())) - len(repeated)
     new = [name for name in order if name not in seen]
     again = [name for name in seen if name in set(sessions) - repeated]
     last = kept[-1].session if kept else None
@@ -240,11 +246,6 @@ def _with_new_repeats(
         left.remove(name)
         showings.append((name, True))
     return showings
-
-
-def _due(project: Project, sessions: int) -> int:
-    """How many sessions are shown again of so many."""
-    return math.ceil(project.hidden_repeats * sessions - _ROUNDING)
 
 
 def _groups_in_order(project: Project, rater_key: int) -> tuple[tuple[str, ...], ...]:

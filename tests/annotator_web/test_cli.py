@@ -44,11 +44,20 @@ def test_revoking_and_status_say_what_is_so(study, rater, capsys):
         {
             "rater": "R1",
             "kind": "person",
+            "language": None,
             "is_invited": True,
+            "withdrawn": None,
+            "agreed_utc": None,
+            "planned": 2,
+            "done": 1,
+            "repeats_planned": 0,
+            "repeats_done": 0,
             "finished_sessions": 1,
             "finished_takes": 1,
             "open_takes": 1,
+            "practice": None,
             "reaction_seconds": None,
+            "breaks": 0,
         }
     ]
     assert revoked == {"rater": "R1", "revoked": 1}
@@ -62,6 +71,7 @@ def test_collecting_prints_what_it_did(study, rater, capsys):
 
     assert done["written"] == ["S01-001/arousal.R1.001", "S01-001/valence.R1.001"]
     assert done["uncalibrated"] == ["R1"]
+    assert (done["repeats"], done["erased"]) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -69,6 +79,7 @@ def test_collecting_prints_what_it_did(study, rater, capsys):
     [
         (["invite", "STUDY", "--rater", "R 1"], 2, "not a rater code"),
         (["invite", "STUDY", "--rater", "R1", "--sessions", "S09-001"], 1, "cannot be rated"),
+        (["invite", "STUDY", "--rater", "R1", "--language", "fr"], 2, "choose from en, de, ar"),
         (["revoke", "STUDY", "--rater", "R9"], 1, "rater R9: not known"),
         (["status", "STUDY/none"], 1, "no study here"),
         (["simulate", "STUDY", "--url", "http://127.0.0.1:9"], 1, "simulated raters rate from"),

@@ -1,19 +1,24 @@
 import contextlib
 import io
 import json
+import runpy
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from annotated_study import Server, make_simulated_study
+from annotated_study import ANNOTATION, Server, make_simulated_study
 
 from annotator_web.desk.simulate import Trace, make_rater, rate, true_trace
 from annotator_web.project import Dimension, open_project
 from mavfer.cli import run
 from mavfer.errors import NotFound
+from mavfer.files import write_json
+from mavfer.labelling import agree_study
 from mavfer.study.ratings import find_ratings, rating_at, read_rating
 from mavfer.study.study import Study
+
+FACTORY = Path(__file__).parents[2] / "mavfer" / "shard_factory.py"
 
 AROUSAL = Dimension("arousal", -1, 1, "calm", "excited")
 VALENCE = Dimension("valence", -1, 1, "unpleasant", "pleasant")
@@ -25,11 +30,14 @@ def simulated(tmp_path_factory):
     return make_simulated_study(tmp_path_factory.mktemp("simulated") / "study")
 
 
-def rated_copy(simulated, folder):
-    """A copy, rated twice by the same four simulated raters; and what the commands printed."""
+def rated_copy(simulated, folder, raters=4, **annotation):
+    """A copy, rated twice by the same simulated raters; and what the commands printed."""
     study = Study.open(Path(shutil.copytree(simulated.root, folder)))
+    asked = {"sessions": study.sessions(), "calibration_clip": True, "hidden_repeats": 0.5}
+    write_json(study.root / "annotation.json", {**ANNOTATION, **asked, **annotation})
     server = Server(study.root).start()
-    command = ["annotate", "simulate", str(study.root), "--url", server.url, "--raters", "4"]
+    command = ["annotate", "simulate", str(study.root), "--url", server.url]
+    command += ["--raters", str(raters)]
     printed = []
     try:
         for _ in range(2):
@@ -54,12 +62,17 @@ def files_of(study):
 
 def test_simulated_raters_rate_everything_through_the_server(rated):
     study, first, second = rated
-    ratings = [read_rating(path) for *_, path in find_ratings(study, "P01-001")]
+    ratings = [
+        read_rating(path)
+        for session in study.sessions()
+        for *_, path in find_ratings(study, session)
+    ]
     lags = {r["rater"]: r["lag_seconds"] for r in first["raters"]}
 
-    assert (first["takes"], second["takes"]) == (12, 0)
+    assert (first["takes"], second["takes"]) == (16, 0)
     assert [r["fault"] == "none" for r in first["raters"]] == [True, True, True, False]
-    assert len(ratings) == 8
+    assert len(ratings) == 24
+    assert sum(rating.is_hidden_repeat for rating in ratings) == 8
     for rating in ratings:
         document = rating.document
         assert document["kind"] == "simulated"
@@ -69,11 +82,45 @@ def test_simulated_raters_rate_everything_through_the_server(rated):
         )
 
 
+def test_hidden_repeats_say_how_far_raters_agree_with_themselves(rated, tmp_path):
+    rated_study, *_ = rated
+    study = Study.open(Path(shutil.copytree(rated_study.root, tmp_path / "study")))
+    factory = runpy.run_path(str(FACTORY))
+    for session in study.sessions():
+        factory["write_shard"](study.shard_path(session), factory["faces"](90, 8, 8, seed=0))
+
+    report = agree_study(study)
+    repeats = {
+        each.rater: each.repeats
+        for dimension in report.dimensions
+        for each in dimension.raters
+        if dimension.dimension == "arousal"
+    }
+
+    assert sorted(repeats) == ["SIM01", "SIM02", "SIM03", "SIM04"]
+    assert all(len(repeat.by_session) == 1 for repeat in repeats.values())
+    assert all(repeats[rater].pearson.value > 0.5 for rater in ("SIM01", "SIM02", "SIM03"))
+    assert all(repeat.pearson.value < 0.9999 for repeat in repeats.values())
+
+
+def test_a_scale_without_ends_is_rated_one_dimension_at_a_time(simulated, tmp_path):
+    asked = {"scale": "unbounded", "mode": "one_at_a_time", "calibration_clip": False}
+    study, first, second = rated_copy(simulated, tmp_path / "study", raters=1, **asked)
+    ratings = [read_rating(path) for *_, path in find_ratings(study, "P01-001")]
+
+    assert (first["takes"], second["takes"]) == (6, 0)
+    assert {rating.document["scale"]["kind"] for rating in ratings} == {"unbounded"}
+    assert {tuple(rating.document["settings"]["dimensions"]) for rating in ratings} == {
+        ("arousal",),
+        ("valence",),
+    }
+
+
 def test_the_same_seed_gives_the_same_ratings_to_the_bit(simulated, rated, tmp_path):
     one, *_ = rated
     two, *_ = rated_copy(simulated, tmp_path / "again")
 
-    assert len(files_of(one)) == 16
+    assert len(files_of(one)) == 24
     assert files_of(one) == files_of(two)
 
 
