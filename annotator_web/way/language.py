@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from sqlalchemy import select, update
-from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from annotator_web.store.database import raters
@@ -79,8 +78,9 @@ def choose(asked: str | None, accepted: str | None, languages: Sequence[str]) ->
     """
     if asked in languages:
         return str(asked)
-    header = parse_accept_header(accepted, LanguageAccept)
-    return header.best_match(languages) or languages[0]
+    # The best first; of "ar-EG" the first part is what counts.
+    wanted = (tag.partition("-")[0].lower() for tag in parse_accept_header(accepted).values())
+    return next((tag for tag in wanted if tag in languages), languages[0])
 
 
 def chosen_language(connection: Connection, rater: int) -> str | None:
