@@ -8,6 +8,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from annotator_web.access.protection import BehindProxy
 from annotator_web.app import close_app, create_app
 from annotator_web.desk.raters import note_url
 from annotator_web.store.database import Database, database_path
@@ -54,7 +55,8 @@ def serve(
     with _listen(host, port) as listening, _app(study, database) as app:
         url = _url(host, listening.getsockname()[1])
         _note(study, database, url)
-        server = make_server(app, listening, trusted_proxy or _loopback(listening))
+        proxied = BehindProxy(app, trusted_proxy or _loopback(listening))
+        server = make_server(proxied, listening)
         with _ending_on_sigterm():
             ready(url)
             server.run()

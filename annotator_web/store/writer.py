@@ -11,7 +11,7 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -92,9 +92,10 @@ class Writer:
             raise
 
     def _let_go(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(DBAPIError, sqlite3.Error):
+                connection.close()
 
     def _next(self) -> _Waiting | None:
         """What comes next, however long it takes; the first quiet moment is used for the log."""

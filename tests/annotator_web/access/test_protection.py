@@ -1,6 +1,7 @@
 import pytest
 
 from annotator_web.access.auth import COOKIE
+from annotator_web.access.protection import BehindProxy
 
 SECURE = {"wsgi.url_scheme": "https"}
 PATHS = (
@@ -50,3 +51,24 @@ def test_the_cookie_is_for_https_where_it_came_over_https(app, rater, is_secure)
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert ("Secure" in cookie) == is_secure
+
+
+@pytest.mark.parametrize(
+    ("said", "address", "scheme"),
+    [
+        ("https", "127.0.0.1", "https"),
+        ("HTTPS , http", "127.0.0.1", "https"),
+        ("http", "127.0.0.1", "http"),
+        ("gopher", "127.0.0.1", "http"),
+        ("", "127.0.0.1", "http"),
+        ("https", "10.0.0.9", "http"),
+        ("https", None, "http"),
+    ],
+)
+def test_only_the_proxy_that_is_trusted_is_heard(said, address, scheme):
+    environ = {"wsgi.url_scheme": "http", "HTTP_X_FORWARDED_PROTO": said, "REMOTE_ADDR": address}
+
+    def app(seen, _start_response):
+        return [seen["wsgi.url_scheme"].encode(), str("HTTP_X_FORWARDED_PROTO" in seen).encode()]
+
+    assert BehindProxy(app, "127.0.0.1")(environ, None) == [scheme.encode(), b"False"]
