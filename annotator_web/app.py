@@ -18,6 +18,7 @@ from annotator_web.routes.api import api_routes
 from annotator_web.routes.chunk_lane import IS_COUNTED, ChunkLane
 from annotator_web.routes.context import Context
 from annotator_web.routes.media import media_routes
+from annotator_web.routes.openapi import openapi_routes
 from annotator_web.routes.pages import page_routes
 from annotator_web.store.database import Database, NotStored, database_path
 from mavfer.study.study import Study
@@ -51,8 +52,8 @@ def create_app(study: Study | Path | str, database: str | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _LONGEST_BODY_BYTES
     app.extensions[_CONTEXT] = context
-    for routes in (api_routes(context), media_routes(context), page_routes(context)):
-        app.register_blueprint(routes)
+    for routes in (api_routes, media_routes, openapi_routes, page_routes):
+        app.register_blueprint(routes(context))
     buckets = Buckets()
     app.before_request(lambda: _guard(context, buckets))
     app.register_error_handler(Refusal, _tell)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from annotator_web.project import Dimension
 
-__all__ = ["MOST_SAMPLES", "Limits", "columns_of", "names_of", "pack", "unpack"]
+__all__ = ["MOST_SAMPLES", "Limits", "columns_of", "names_of", "pack", "schema_of", "unpack"]
 
 MOST_SAMPLES: Final = 2_000
 """Samples a chunk may hold: half a minute at 60 a second."""
@@ -32,7 +32,8 @@ _LATE_SECONDS: Final = 1.0
 
 _BEFORE: Final = ("media_time", "frame", "clock_ms")
 _AFTER: Final = ("flags",)
-_MAY_BE_MISSING: Final = "frame"
+_FRAME: Final = "frame"
+_WHOLE: Final = (_FRAME, "flags")
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,16 @@ def columns_of(document: Any, limits: Limits) -> NDArray[np.float64]:
     return np.array([_column(given, name, count, limits) for name in limits.names], np.float64)
 
 
+def schema_of(limits: Limits) -> dict[str, Any]:
+    """The JSON Schema of what `columns_of` takes, but that all columns have one length."""
+    return {
+        "type": "object",
+        "properties": {name: _column_schema(name, limits) for name in limits.names},
+        "required": limits.names,
+        "additionalProperties": False,
+    }
+
+
 def pack(columns: NDArray[np.float64]) -> bytes:
     """A block of bytes that `unpack` reads back equal."""
     return zlib.compress(columns.astype("<f8").tobytes(), level=1)
@@ -108,15 +119,27 @@ def _column(given: Mapping[str, Any], name: str, count: int, limits: Limits) -> 
     if not isinstance(cells, list) or len(cells) != count:
         message = f"{name}: must be a list of {count} numbers, as media_time is"
         raise _malformed(message)
-    may_be_missing = name == _MAY_BE_MISSING or name not in (*_BEFORE, *_AFTER)
-    is_whole = name in {"frame", "flags"}
-    return np.array(
-        [_number(cell, name, may_be_missing, is_whole, limits) for cell in cells], np.float64
-    )
+    return np.array([_number(cell, name, limits) for cell in cells], np.float64)
 
 
-def _number(cell: Any, name: str, may_be_missing: bool, is_whole: bool, limits: Limits) -> float:
-    if cell is None and may_be_missing:
+def _column_schema(name: str, limits: Limits) -> dict[str, Any]:
+    low, high = limits.range_of(name)
+    kind = "integer" if name in _WHOLE else "number"
+    cell = {
+        "type": [kind, "null"] if _may_be_missing(name) else kind,
+        "minimum": low,
+        "maximum": high,
+    }
+    return {"type": "array", "minItems": 1, "maxItems": MOST_SAMPLES, "items": cell}
+
+
+def _may_be_missing(name: str) -> bool:
+    return name == _FRAME or name not in (*_BEFORE, *_AFTER)
+
+
+def _number(cell: Any, name: str, limits: Limits) -> float:
+    is_whole = name in _WHOLE
+    if cell is None and _may_be_missing(name):
         return math.nan
     if type(cell) is not int and (is_whole or type(cell) is not float):
         kind = "a whole number" if is_whole else "a number"
