@@ -4,31 +4,6 @@ from annotated_study import samples, skip_the_way
 from annotator_web.access.auth import COOKIE, CSRF_HEADER, csrf_token
 from annotator_web.desk.raters import revoke
 
-# The last two show nothing of the study, and change nothing but the browser's own language.
-OPEN_TO_ALL = {"static", "pages.invitation", "pages.withdrawn_page", "pages.language"}
-VALUES = {"session": "S01-001", "take": "x", "seq": 0, "token": "x", "filename": "icon.svg"}
-
-
-def every_route(app):
-    for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("int:", "").replace("path:", "")
-        for name, value in VALUES.items():
-            path = path.replace(f"<{name}>", str(value))
-        for method in rule.methods - {"HEAD", "OPTIONS"}:
-            yield rule.endpoint, method, path
-
-
-def test_every_route_but_the_door_needs_an_invitation(app):
-    client = app.test_client()
-    statuses = {
-        (endpoint, method): client.open(path, method=method).status_code
-        for endpoint, method, path in every_route(app)
-        if endpoint not in OPEN_TO_ALL
-    }
-
-    assert len(statuses) >= 9
-    assert set(statuses.values()) == {401}
-
 
 @pytest.mark.parametrize("header", ["Bearer ", "Bearer x", "Basic {}", "{}", "Bearer {}x"])
 def test_a_header_that_is_not_the_token_is_refused(app, rater, header):
