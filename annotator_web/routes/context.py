@@ -137,8 +137,8 @@ class Context:
         return {d.name: _scale(kind, d) for d in self.dimensions_named(names)}
 
     def calibration_dimensions(self) -> tuple[Dimension, ...]:
-        """What the reaction-time clip moves: the first two dimensions, one where there is one."""
-        return self.project.dimensions[: calibration.MOST_DIMENSIONS]
+        """What the reaction-time clip moves: what is rated at once."""
+        return calibration.dimensions_of(self.project)
 
     def groups(self, session: str) -> list[tuple[str, ...]]:
         """The dimensions of each take that a session, or the reaction-time clip, asks for."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from annotator_web.project import Dimension
+    from annotator_web.project import Dimension, Project
 
 __all__ = [
     "FRAMES",
@@ -30,6 +30,7 @@ __all__ = [
     "RATE_HZ",
     "SECONDS",
     "clip_document",
+    "dimensions_of",
     "reaction_of",
     "target_at",
 ]
@@ -69,6 +70,12 @@ _LEAST_CORRELATION: Final = 0.5
 """Below, the rater did not follow, and no reaction time can be told."""
 
 _LEAST_SECONDS: Final = SECONDS / 2
+
+
+def dimensions_of(project: Project) -> tuple[Dimension, ...]:
+    """What the clip moves: the dimensions that are rated at once, so that the hand does the same."""
+    at_once = 1 if project.mode == "one_at_a_time" else MOST_DIMENSIONS
+    return project.dimensions[:at_once]
 
 
 def clip_document(dimensions: Sequence[Dimension]) -> dict[str, Any]:
@@ -126,7 +133,18 @@ def reaction_of(
         return None
     moments = np.arange(0, SECONDS, 1 / _LAG_RATE_HZ)
     rated = [np.interp(moments, times, row, np.nan, np.nan) for row in given]
-    return _lag(_joined(rated), _joined(target_at(moments, dimensions)))
+    target = target_at(moments, dimensions)
+    return _lag(_joined(map(_levelled, rated)), _joined(map(_levelled, target)))
+
+
+def _levelled(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The row about 0 with spread 1, so that each dimension counts alike, whatever its scale.
+
+    On a scale without ends raters use any stretch of it; a row that never moves stays 0.
+    """
+    level, spread = np.nanmean(row), np.nanstd(row)
+    levelled: NDArray[np.float64] = (row - level) / spread if spread > 0 else row - level
+    return levelled
 
 
 def _joined(rows: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:

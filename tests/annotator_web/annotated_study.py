@@ -213,7 +213,7 @@ class Rater:
             "flags": [0] * len(times),
         }
         columns |= {d.name: row.tolist() for d, row in zip(dimensions, followed, strict=True)}
-        take = self.begin("calibration")
+        take = self.begin("calibration", [d.name for d in dimensions])
         assert self.send(take, 0, columns).status_code == 200
         assert self.finish(take, 1, len(times)).status_code == 200
         return take

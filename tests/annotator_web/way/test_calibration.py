@@ -27,6 +27,29 @@ def test_the_lag_is_found_within_a_frame_or_two(lag_seconds, seed):
     assert found == pytest.approx(lag_seconds, abs=0.035)
 
 
+def test_one_dimension_is_enough():
+    found = calibration.reaction_of(TIMES, followed(0.7, 0.1)[:1], DIMENSIONS[:1])
+
+    assert found == pytest.approx(0.7, abs=0.035)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(1e-3, 1e6), st.floats(-1e3, 1e3))
+def test_where_the_scale_has_no_ends_any_stretch_of_it_will_do(stretch, start):
+    given_values = start + stretch * followed(0.7, 0.1)
+
+    found = calibration.reaction_of(TIMES, given_values, DIMENSIONS)
+
+    assert found == pytest.approx(0.7, abs=0.035)
+
+
+def test_each_dimension_counts_alike_whatever_its_scale():
+    values = followed(0.7, 0.05)
+    values[0] = -values[0]  # the ends mistaken on the narrow scale, followed on the wide one
+
+    assert calibration.reaction_of(TIMES, values, DIMENSIONS) is None
+
+
 def test_a_resting_hand_has_no_reaction_time():
     still = np.zeros((2, len(TIMES)))
 
