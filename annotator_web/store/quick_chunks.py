@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -66,6 +67,17 @@ class Credential:
     """Hash of the token or cookie."""
 
 
+@dataclass(frozen=True)
+class _Rules:
+    """What `Limits` say, in the order of a chunk's rows."""
+
+    kinds: dict[str, frozenset[Any]]
+    """Types that each column may have."""
+    low: NDArray[np.float64]
+    """(columns, 1), as `high`."""
+    high: NDArray[np.float64]
+
+
 def columns_quickly(body: bytes, limits: Limits) -> NDArray[np.float64] | None:
     """The samples of a chunk's JSON as `columns_of` gives them; None where that has to look."""
     try:
@@ -73,20 +85,18 @@ def columns_quickly(body: bytes, limits: Limits) -> NDArray[np.float64] | None:
     except (ValueError, RecursionError):
         return None
     given = document.get("samples") if isinstance(document, dict) else None
-    names = limits.names
-    if not isinstance(given, dict) or set(given) != set(names):
+    rules = _rules_of(limits)
+    if not isinstance(given, dict) or given.keys() != rules.kinds.keys():
         return None
-    cells = [given[name] for name in names]
-    if not _is_even(cells) or not _is_typed(cells, names):
+    cells = [given[name] for name in rules.kinds]
+    if not _is_even(cells) or not _is_typed(cells, rules):
         return None
     try:
         columns = np.array(cells, np.float64)
     except OverflowError:
         return None
-    bounds = np.array([limits.range_of(name) for name in names]).clip(-_MOST_EXACT, _MOST_EXACT)
-    low, high = bounds[:, :1], bounds[:, 1:]
     # Comparing a missing value gives False.
-    return None if ((columns < low) | (columns > high)).any() else columns
+    return None if ((columns < rules.low) | (columns > rules.high)).any() else columns
 
 
 def find_open_take(connection: Connection, take: str, credential: Credential) -> Take | None:
@@ -131,11 +141,19 @@ def _is_even(cells: list[Any]) -> bool:
     return 1 <= count <= MOST_SAMPLES and all(len(column) == count for column in cells)
 
 
-def _is_typed(cells: list[list[Any]], names: list[str]) -> bool:
+def _is_typed(cells: list[list[Any]], rules: _Rules) -> bool:
+    allowed = rules.kinds.values()
     return all(
-        _KINDS.get(name, _NUMBER_OR_NULL).issuperset(map(type, column))
-        for name, column in zip(names, cells, strict=True)
+        kinds.issuperset(map(type, column)) for kinds, column in zip(allowed, cells, strict=True)
     )
+
+
+@lru_cache(maxsize=1_024)
+def _rules_of(limits: Limits) -> _Rules:
+    kinds: dict[str, frozenset[Any]]
+    kinds = {name: _KINDS.get(name, _NUMBER_OR_NULL) for name in limits.names}
+    bounds = np.array([limits.range_of(name) for name in kinds]).clip(-_MOST_EXACT, _MOST_EXACT)
+    return _Rules(kinds, bounds[:, :1], bounds[:, 1:])
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
