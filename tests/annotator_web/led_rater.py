@@ -2,9 +2,10 @@
 
 import json
 import re
+from contextlib import contextmanager
 from html import unescape
 
-from annotated_study import Rater
+from annotated_study import Rater, Server
 
 from annotator_web.store.samples import names_of
 
@@ -26,6 +27,15 @@ def write_expert(study, session, times, values, name="expert"):
 
 class Person(Rater):
     """A rater with a browser; tokens are for what the room's script would do."""
+
+    @contextmanager
+    def served(self):
+        """Serves the rater's study to real browsers; hands out the address of the invitation."""
+        server = Server(self.context.study.root).start()
+        try:
+            yield f"{server.url}/invitation/{self.token}"
+        finally:
+            server.stop()
 
     def open(self, path="/", **options):
         return self.client.get(path, **options)
