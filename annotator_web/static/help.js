@@ -1,5 +1,6 @@
 // The sheet of keys and ways to move the face, opened by "?" or its button.
 
+import { focusRoom } from "./sheet.js";
 import { say } from "./words.js";
 
 const find = (id) => document.getElementById(id);
@@ -46,6 +47,7 @@ export function buildHelp(config, facts, onopen) {
   };
   find("ask").addEventListener("click", open);
   find("help-close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", focusRoom);
   addEventListener("keydown", (event) => {
     if (event.key !== "?" || event.defaultPrevented) return;
     event.preventDefault();

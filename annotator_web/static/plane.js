@@ -87,16 +87,18 @@ export class Plane {
   /** Tells a screen reader, once a second at most. */
   speak(now) {
     if (now - this.spoken < SPOKEN_EVERY_MS) return;
-    const values = Object.entries(this.hand.values());
-    const text = values.map(([name, value]) => `${nameOf(name)} ${number(value, 1)}`).join(", ");
-    if (text === this.said) return;
+    const values = this.hand.values();
+    const key = JSON.stringify(values);
+    if (key === this.said) return;
     this.spoken = now;
-    this.said = text;
-    const axis = this.axes.y ?? this.axes.x;
-    const [, value] = values.find(([name]) => name === axis.name);
-    this.element.setAttribute("aria-valuetext", text);
+    this.said = key;
+    const text = Object.entries(values).map(([name, value]) => `${nameOf(name)} ${number(value, 1)}`);
+    const value = values[(this.axes.y ?? this.axes.x).name];
+    this.element.setAttribute("aria-valuetext", text.join(", "));
     this.element.setAttribute("aria-valuenow", value.toFixed(2));
-    if (this.hand.kind === "unbounded") this.element.setAttribute("aria-valuemax", Math.max(1, Math.ceil(Math.abs(value))));
-    if (this.hand.kind === "unbounded") this.element.setAttribute("aria-valuemin", -Math.max(1, Math.ceil(Math.abs(value))));
+    if (this.hand.kind !== "unbounded") return;
+    const end = Math.max(1, Math.ceil(Math.abs(value)));
+    this.element.setAttribute("aria-valuemin", -end);
+    this.element.setAttribute("aria-valuemax", end);
   }
 }

@@ -52,6 +52,12 @@ export function uncover() {
   find("cover").hidden = true;
 }
 
+/** Where the keyboard goes on after a dialog: to what is to be pressed, else to the face. */
+export function focusRoom() {
+  const [next] = ["start", "onward", "plane"].map(find).filter((element) => element.checkVisibility());
+  next.focus({ preventScroll: true });
+}
+
 export function setState(state) {
   find("room").dataset.state = state;
   const toggle = find("toggle");

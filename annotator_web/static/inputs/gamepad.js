@@ -2,6 +2,8 @@
 
 const DEFAULT_DEAD_ZONE = 0.08;
 const DEAD_ZONES = [0.05, 0.1];
+const HELD = 0.15; // a stick this far out is in a hand, however still
+const STIRRED = 0.005; // less from frame to frame is a stick that rests askew
 const LEAST_REACH = 0.3; // of an axis that was circled; less is no stick
 
 export const NEUTRAL = { axes: [0, 1], centre: [0, 0], low: [-1, -1], high: [1, 1], dead_zone: DEFAULT_DEAD_ZONE };
@@ -68,7 +70,7 @@ export class GamepadInput {
     this.onbutton = onbutton;
     this.id = null;
     this.profile = NEUTRAL;
-    this.isMoved = false;
+    this.last = [0, 0];
     this.isPressed = false;
     const first = connected()[0];
     if (first) this.choose(first.id);
@@ -85,13 +87,14 @@ export class GamepadInput {
     const pad = connected().find((one) => one.id === this.id);
     if (!pad) return;
     const deflection = deflectionOf(pad.axes, this.profile);
-    const isMoved = deflection[0] !== 0 || deflection[1] !== 0;
-    // A stick that nobody touches must not hold what the mouse moves; its way home counts, once.
-    if (isMoved || this.isMoved) {
-      this.hand.stick(isMoved || this.hand.kind === "bounded" ? deflection : null);
+    const away = Math.hypot(...deflection);
+    const isStirred = Math.hypot(deflection[0] - this.last[0], deflection[1] - this.last[1]) > STIRRED;
+    // A stick that nobody touches must not hold what the mouse moves; its way home counts.
+    if (away > HELD || isStirred) {
+      this.last = deflection;
+      this.hand.stick(away > 0 || this.hand.kind === "bounded" ? deflection : null);
       this.onuse(pad.mapping === "standard" ? "gamepad" : "joystick");
     }
-    this.isMoved = isMoved;
     const isPressed = pad.buttons.length > 0 && pad.buttons[0].pressed;
     if (isPressed && !this.isPressed) this.onbutton();
     this.isPressed = isPressed;

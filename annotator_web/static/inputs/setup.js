@@ -1,6 +1,7 @@
 // Setting up a gamepad or joystick: which one, where it rests, how far it goes.
 
 import { NEUTRAL, connected, deflectionOf, keepProfile, profileFrom } from "./gamepad.js";
+import { focusRoom } from "../sheet.js";
 import { say } from "../words.js";
 
 const REST_MS = 1000;
@@ -30,7 +31,10 @@ export class GamepadSetup {
     find("setup-close").addEventListener("click", () => this.dialog.close());
     find("setup-next").addEventListener("click", () => this.next());
     find("setup-device").addEventListener("change", (event) => this.input.choose(event.target.value));
-    this.dialog.addEventListener("close", () => (this.step = null));
+    this.dialog.addEventListener("close", () => {
+      this.step = null;
+      focusRoom();
+    });
     for (const kind of ["gamepadconnected", "gamepaddisconnected"]) addEventListener(kind, () => this.offer());
     this.offer();
   }
