@@ -82,9 +82,20 @@ def prepare(study: Path, *, streams: str | None, jobs: int, as_json: bool) -> No
     show_default=True,
     help="Port; 0 for any free one.",
 )
+@click.option(
+    "--trusted-proxy", help="Address of the HTTPS proxy before it; one on this machine otherwise."
+)
 @_database
 @_json
-def serve(study: Path, *, host: str, port: int, database: str | None, as_json: bool) -> None:
+def serve(
+    study: Path,
+    *,
+    host: str,
+    port: int,
+    trusted_proxy: str | None,
+    database: str | None,
+    as_json: bool,
+) -> None:
     """Serve the rating pages until Ctrl-C, to this machine alone unless --host says more."""
     _require_extra()
     from annotator_web.server import serve as run_server
@@ -92,7 +103,14 @@ def serve(study: Path, *, host: str, port: int, database: str | None, as_json: b
     def ready(url: str) -> None:
         _print({"url": url}, as_json, f"{study}: raters are served at {url}; Ctrl-C ends it")
 
-    run_server(Study.open(study), host=host, port=port, database=database, ready=ready)
+    run_server(
+        Study.open(study),
+        host=host,
+        port=port,
+        database=database,
+        ready=ready,
+        trusted_proxy=trusted_proxy,
+    )
 
 
 @annotate.command(epilog="Example: mavfer annotate invite my-study --rater R01 --json")
