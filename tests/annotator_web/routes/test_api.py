@@ -1,7 +1,13 @@
 import json
 
 import pytest
-from annotated_study import Rater, samples
+from annotated_study import ANNOTATION, Rater, make_study, samples
+from sqlalchemy import func, select
+
+from annotator_web.app import close_app, create_app
+from annotator_web.store.database import plans
+from annotator_web.store.takes import find_takes
+from mavfer.files import write_json
 
 
 def test_a_take_goes_from_begun_to_finished(rater):
@@ -194,3 +200,112 @@ def test_unknown_addresses_are_refused_in_the_same_shape(rater):
     assert [answer.status_code for answer in answers] == [404, 404]
     assert all(set(answer.json["error"]) == {"code", "message", "hint"} for answer in answers)
     assert rater.client.delete("/api/v1/takes").status_code == 405
+
+
+def test_a_take_says_where_to_go_on(rater):
+    take = rater.begin()
+    rater.send(take, 0, {**samples(10, arousal=0.5), "valence": [*[0.25] * 9, None]})
+    rater.send(take, 2, samples(5, start=15))
+    state = rater.get(f"/api/v1/takes/{take}").json
+
+    assert (state["contiguous"], state["missing"], state["samples"]) == (1, [1], 15)
+    assert (state["media_time"], state["frame"]) == (9 / 25, 9)
+    assert state["values"] == {"arousal": 0.5, "valence": 0.25}
+    assert state["scale"]["arousal"] == {"kind": "bounded", "low": -1, "high": 1}
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        "x",
+        {"x": "y" * 5_000},
+        {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {}}}}}}}}},
+        {"half": "\ud800"},
+    ],
+)
+def test_what_a_client_says_of_itself_is_small_and_can_be_written(rater, client):
+    take = rater.rate()
+    open_take = rater.begin()
+    body = {"session": "S01-001", "dimensions": ["arousal"], "client": client}
+
+    refused = rater.post("/api/v1/takes", body)
+    in_the_end = rater.post(
+        f"/api/v1/takes/{open_take}/finish", {"chunks": 0, "samples": 0, "client": client}
+    )
+
+    assert (refused.status_code, in_the_end.status_code) == (400, 400)
+    assert rater.get(f"/api/v1/takes/{take}").json["state"] == "finished"
+    assert rater.get(f"/api/v1/takes/{open_take}").json["state"] == "open"
+
+
+def test_a_number_of_thousands_of_digits_is_no_chunk(rater):
+    take = rater.begin()
+
+    answers = [
+        rater.send(take, seq, samples()) for seq in ("9" * 5_000, "100000", "-1", "\u0661", "1.0")
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 404, 404, 404]
+
+
+def test_a_take_keeps_the_scale_that_it_began_with(rater, study):
+    take = rater.begin()
+    write_json(study.root / "annotation.json", {**ANNOTATION, "scale": "unbounded"})
+    app = create_app(study)
+    try:
+        path = f"/api/v1/takes/{take}/chunks/0"
+        body = {"samples": samples(arousal=7.0)}
+        refused = app.test_client().post(path, json=body, headers=rater.headers)
+    finally:
+        close_app(app)
+
+    assert (refused.status_code, refused.json["error"]["code"]) == (400, "out_of_range")
+
+
+@pytest.fixture
+def repeating(tmp_path):
+    """A rater who is shown one of two sessions twice."""
+    asked = {"sessions": ["S01-001", "S02-001"], "hidden_repeats": 0.5}
+    app = create_app(make_study(tmp_path / "repeating", annotation=asked))
+    yield Rater(app, "R1")
+    close_app(app)
+
+
+def purposes(rater):
+    with rater.context.database.reading() as connection:
+        return [take.purpose for take in find_takes(connection, 1)]
+
+
+def test_the_second_showing_is_a_repeat_and_nothing_says_so(repeating):
+    order = [task["session"] for task in repeating.get("/api/v1/sessions").json["sessions"]]
+    states = []
+    for session in order:
+        take = repeating.rate(session)
+        states.append(repeating.get(f"/api/v1/takes/{take}").text)
+    listed = repeating.get("/api/v1/sessions")
+
+    assert order == [order[0], order[1], order[0]]
+    assert sorted(purposes(repeating)) == ["rating", "rating", "repeat"]
+    assert "repeat" not in "".join([listed.text, *states])
+    assert [len(task["takes"]) for task in listed.json["sessions"]] == [1, 1, 1]
+
+
+def test_rating_a_session_again_at_once_is_no_repeat(repeating):
+    first = repeating.get("/api/v1/sessions").json["sessions"][0]["session"]
+    repeating.rate(first)
+    repeating.rate(first)
+
+    assert purposes(repeating) == ["rating", "rating"]
+
+
+def test_the_plan_is_kept_from_the_first_take_on(repeating):
+    def planned():
+        with repeating.context.database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(plans)).scalar_one()
+
+    before = planned()
+    repeating.get("/api/v1/sessions")
+    listed = planned()
+    repeating.begin()
+
+    assert (before, listed, planned()) == (0, 0, 3)
