@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 from contextlib import contextmanager
@@ -57,6 +58,7 @@ def serve(
         _note(study, database, url)
         proxied = BehindProxy(app, trusted_proxy or _loopback(listening))
         server = make_server(proxied, listening)
+        gc.freeze()  # what is there from the start need not be looked through while raters wait
         with _ending_on_sigterm():
             ready(url)
             server.run()
