@@ -21,7 +21,7 @@ from browsing import (
     stamps_of,
 )
 
-FRAMES = 100
+FRAMES = 80
 MOST_LOST = 6  # samples a kill of the browser may cost
 
 
@@ -247,3 +247,23 @@ def test_two_raters_on_one_browser_do_not_mix(browser, url):
         )
 
     assert takes == [[take], []]
+
+
+HOLD = """async (name) => {
+  const { hold } = await import("/static/lock.js");
+  const first = await hold(name);
+  const second = await hold(name);
+  first();
+  const third = await hold(name, 3000);
+  return [first, second, third].map((release) => release !== null);
+}"""
+
+
+@pytest.mark.parametrize("without", ["", "delete Navigator.prototype.locks;"])
+def test_a_take_is_sent_by_one_tab_also_where_there_are_no_locks(browser, url, without):
+    with page_of(browser) as page:
+        page.add_init_script(without)
+        page.goto(url)
+
+        assert page.evaluate(HOLD, "take") == [True, False, True]
+        assert page.evaluate("navigator.locks === undefined") == bool(without)
