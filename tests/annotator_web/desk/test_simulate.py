@@ -103,6 +103,14 @@ def test_hidden_repeats_say_how_far_raters_agree_with_themselves(rated, tmp_path
     assert all(repeat.pearson.value < 0.9999 for repeat in repeats.values())
 
 
+def test_what_was_collected_passes_the_check_of_the_study(rated, capsys):
+    study, *_ = rated
+
+    status = run(["check", str(study.root)])
+
+    assert status == 0, capsys.readouterr().out
+
+
 def test_a_scale_without_ends_is_rated_one_dimension_at_a_time(simulated, tmp_path):
     asked = {"scale": "unbounded", "mode": "one_at_a_time", "calibration_clip": False}
     study, first, second = rated_copy(simulated, tmp_path / "study", raters=1, **asked)
