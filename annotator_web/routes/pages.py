@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from annotator_web.access.auth import COOKIE, open_login, require_no_forgery
+from annotator_web.access.auth import COOKIE, find_caller, open_login, require_no_forgery
 from annotator_web.project import CALIBRATION
 from annotator_web.refusals import Refusal
 from annotator_web.routes.rating_config import rating_config
@@ -85,17 +85,15 @@ def _add_doors(routes: Blueprint, context: Context) -> None:
 
     @routes.post("/language")
     def language() -> Any:
-        if COOKIE in request.cookies:
-            _keep_language(context)
+        asked = _asked_language(context)
+        caller = find_caller(context.database, request)
+        if caller is not None:
+            require_no_forgery(caller, request)
+            rater = caller.rater
+            context.database.write(lambda connection: keep_language(connection, rater, asked))
         response = redirect(way_back(request.form.get("back")), _SEE_OTHER)
-        _set_cookie(response, LANGUAGE_COOKIE, _asked_language(context))
+        _set_cookie(response, LANGUAGE_COOKIE, asked)
         return response
-
-
-def _keep_language(context: Context) -> None:
-    caller, asked = context.visitor(), _asked_language(context)
-    require_no_forgery(caller, request)
-    context.database.write(lambda connection: keep_language(connection, caller.rater, asked))
 
 
 def _asked_language(context: Context) -> str:

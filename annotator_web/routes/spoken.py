@@ -93,8 +93,11 @@ def _chosen(context: Context) -> str | None:
     caller = _caller(context)
     if caller is None:
         return None
-    with context.database.reading() as connection:
-        return spoken.chosen_language(connection, caller.rater)
+    try:
+        with context.database.reading() as connection:
+            return spoken.chosen_language(connection, caller.rater)
+    except SQLAlchemyError:
+        return None
 
 
 def _storage_key(context: Context, caller: Caller | None) -> str:

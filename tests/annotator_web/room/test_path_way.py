@@ -103,6 +103,8 @@ def test_the_whole_way_can_be_gone_with_the_keyboard_alone(browser, person):
         page.wait_for_url("**/end")
         thanks = page.inner_text("h1")
         withdraw(page)
+        page.wait_for_selector("html[data-left=nothing]")
+        left = page.evaluate("indexedDB.databases()")
     window.close()
     (take,) = rows(person, takes)
     names = names_of(take.dimensions)
@@ -111,6 +113,7 @@ def test_the_whole_way_can_be_gone_with_the_keyboard_alone(browser, person):
     (checked,) = [row.details for row in rows(person, steps) if row.name == "device"]
 
     assert problems == []
+    assert left == []
     assert thanks == "Alles geschafft. Danke!"
     assert given["arousal"].max() > 0
     assert np.ptp(given["valence"]) == 0
