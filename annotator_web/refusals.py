@@ -31,6 +31,9 @@ CODES: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
     "request_entity_too_large": ((413,), "The body is too large."),
     "no_such_range": ((416,), "Beyond the end of the video."),
     "too_many_requests": ((429,), "Too much at once by this rater; Retry-After says when to come."),
+    "request_header_fields_too_large": ((431,), "The headers are too large."),
+    "internal_server_error": ((500,), "A mistake of ours; the server's own output tells more."),
+    "not_implemented": ((501,), "Sent in a way that is not understood."),
     "busy": ((503,), "The database is locked; Retry-After says when to come again."),
     "disk_full": ((507,), "The disk took nothing; keep what you have and send it again."),
 }

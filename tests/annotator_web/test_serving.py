@@ -12,6 +12,7 @@ from annotated_study import Server, samples, wait_until
 from annotator_web.desk.client import Client
 from annotator_web.desk.raters import invite
 from annotator_web.project import open_project
+from annotator_web.refusals import CODES
 from annotator_web.store.database import Database, database_path
 from mavfer.errors import DataError
 from mavfer.study.study import Study
@@ -60,6 +61,7 @@ def test_what_is_no_proper_http_is_refused_in_one_shape(token_and_server, reques
 
     assert found == status
     assert set(json.loads(body)["error"]) == {"code", "message", "hint"}
+    assert status in CODES[json.loads(body)["error"]["code"]][0]
     assert headers["content-security-policy"].startswith("default-src 'none'")
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "private, no-store"
