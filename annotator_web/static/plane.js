@@ -5,6 +5,7 @@ import { Ruler } from "./ruler.js";
 import { nameOf, number } from "./words.js";
 
 const SPOKEN_EVERY_MS = 1000;
+const SAME_MIEN = 0.01; // of the half scale; nobody sees less in a face
 const CORNERS = { ne: [1, 1], nw: [1, -1], se: [-1, 1], sw: [-1, -1] };
 
 export class Plane {
@@ -21,6 +22,7 @@ export class Plane {
     this.face = drawFace(this.puck.querySelector("svg"));
     this.ruler = hand.kind === "unbounded" ? new Ruler(element, hand) : null;
     this.drawn = [NaN, NaN, NaN];
+    this.mien = [NaN, NaN]; // what the face shows
     this.spoken = -Infinity;
     this.said = "";
     this.drawHints();
@@ -70,7 +72,10 @@ export class Plane {
     if (x === this.drawn[0] && y === this.drawn[1] && this.hand.span === this.drawn[2]) return;
     this.drawn = [x, y, this.hand.span];
     this.puck.style.transform = `translate(${((x * this.width) / 2).toFixed(2)}px, ${((-y * this.height) / 2).toFixed(2)}px)`;
-    this.face(y, x);
+    if (!(Math.hypot(x - this.mien[0], y - this.mien[1]) < SAME_MIEN)) {
+      this.mien = [x, y];
+      this.face(y, x);
+    }
     this.ruler?.draw(this.width, this.height);
   }
 

@@ -4,6 +4,7 @@ import { clock, say } from "./words.js";
 
 const STEP_SECONDS = 5;
 const LONG_STEP_SECONDS = 10;
+const DRAWN_EVERY_SECONDS = 0.1; // a line that creeps need not be painted with every frame
 const LEVEL_STEP = 0.1;
 const SOUND_KEY = "mavfer-sound";
 
@@ -20,6 +21,7 @@ export class Transport {
     this.at = 0;
     this.seconds = 1;
     this.furthest = 0;
+    this.drawn = NaN; // where the line was drawn last
     this.shown = "";
     this.line = find("timeline");
     this.sound = hasSound ? new Sound(video) : null;
@@ -53,7 +55,10 @@ export class Transport {
 
   /** Where the film is, how long it is, and how far it was rated. */
   show(at, seconds, furthest) {
+    const isMoved = !(Math.abs(at - this.drawn) < DRAWN_EVERY_SECONDS);
     Object.assign(this, { at, seconds, furthest });
+    if (!isMoved && at < seconds) return;
+    this.drawn = at;
     find("progress").value = at / seconds;
     this.line.style.setProperty("--at", at / seconds);
     this.line.style.setProperty("--reached", furthest / seconds);
