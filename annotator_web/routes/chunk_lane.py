@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from annotator_web.access.limits import Buckets
     from annotator_web.routes.context import Context
+    from annotator_web.store.samples import Limits
 
 __all__ = ["IS_COUNTED", "ChunkLane"]
 
@@ -40,7 +43,20 @@ _PATH: Final = re.compile(r"/api/v1/takes/([A-Za-z0-9_-]{1,64})/chunks/(0|[1-9][
 _LENGTH: Final = re.compile(r"[1-9][0-9]{0,5}")
 _LONGEST_BODY_BYTES: Final = 256 << 10
 _MOST_KNOWN: Final = 4_096
+_LIMITS_SECONDS: Final = 5.0
+"""How long a video is taken to be as long as it was; looking costs a call of the system."""
+
 _CSRF_KEY: Final = "HTTP_" + auth.CSRF_HEADER.upper().replace("-", "_")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is remembered of a take."""
+
+    take: Take
+    limits: Limits
+    until: float
+    """When its limits are looked up again, by `time.monotonic`."""
 
 
 class ChunkLane:
@@ -51,7 +67,7 @@ class ChunkLane:
         self.app = app
         self._context = context
         self._buckets = buckets
-        self._known: dict[tuple[str, Credential], Take] = {}
+        self._known: dict[tuple[str, Credential], _Known] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers a chunk, or lets `app` answer."""
@@ -70,32 +86,44 @@ class ChunkLane:
         length = environ.get("CONTENT_LENGTH") or ""
         if credential is None or not _LENGTH.fullmatch(length):
             return None
-        take = self._known.get((take_id, credential)) or self._learn(take_id, credential)
-        if take is None or int(length) > _LONGEST_BODY_BYTES:
+        known = self._known_take(take_id, credential)
+        if known is None or int(length) > _LONGEST_BODY_BYTES:
             return None
-        if self._buckets.wait_for(take.rater, "chunk"):
+        if self._buckets.wait_for(known.take.rater, "chunk"):
             return None
         environ[IS_COUNTED] = True
         body = environ["wsgi.input"].read(int(length))
-        contiguous = self._store(take, credential, int(seq), body)
+        contiguous = self._store(known, credential, int(seq), body)
         if contiguous is None:
             self._known.pop((take_id, credential), None)
             environ["wsgi.input"] = BytesIO(body)
         return contiguous
 
-    def _learn(self, take_id: str, credential: Credential) -> Take | None:
-        with self._context.database.reading() as connection:
-            found = quick_chunks.find_open_take(connection, take_id, credential)
-        if found is not None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[take_id, credential] = found
-        return found
-
-    def _store(self, take: Take, credential: Credential, seq: int, body: bytes) -> int | None:
+    def _known_take(self, take_id: str, credential: Credential) -> _Known | None:
+        known = self._known.get((take_id, credential))
+        if known is not None and known.until > time.monotonic():
+            return known
+        take = self._find(take_id, credential) if known is None else known.take
+        if take is None:
+            return None
         try:
             limits = self._context.limits_of(take)
-            columns = quick_chunks.columns_quickly(body, limits)
+        except (LookupError, MavferError):
+            return None  # no media or dimension any more: the route says so
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = _Known(take, limits, time.monotonic() + _LIMITS_SECONDS)
+        self._known[take_id, credential] = known
+        return known
+
+    def _find(self, take_id: str, credential: Credential) -> Take | None:
+        with self._context.database.reading() as connection:
+            return quick_chunks.find_open_take(connection, take_id, credential)
+
+    def _store(self, known: _Known, credential: Credential, seq: int, body: bytes) -> int | None:
+        take = known.take
+        try:
+            columns = quick_chunks.columns_quickly(body, known.limits)
             if columns is None:
                 return None
             chunk = Chunk(seq, columns.shape[1], float(columns[0, -1]), pack(columns))
@@ -104,8 +132,8 @@ class ChunkLane:
                 return quick_chunks.add_quickly(connection, take, credential, chunk)
 
             return self._context.database.write(change)
-        except (LookupError, MavferError, NotStored):
-            return None  # no media or dimension any more, or a full disk: the route says so
+        except NotStored:
+            return None  # the route tries again, and says so
 
 
 def _credential(environ: WSGIEnvironment) -> Credential | None:
