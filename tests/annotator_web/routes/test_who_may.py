@@ -31,7 +31,7 @@ GET  /end                                      401  303  303  200  200  303  401
 GET  /instructions                             401  200  303  200  200  200  401  403
 POST /instructions                             401  403  303  303  303  303  401  403
 GET  /invitation/<token>                       403  403  403  403  403  403  403  403
-POST /language                                 303  403  303  303  303  303  401  303
+POST /language                                 303  403  303  303  303  303  303  303
 GET  /media/<session>                          401  200  403  200  200  200  401  403
 GET  /media/<session>/frames                   401  200  403  200  200  200  401  403
 GET  /next                                     401  303  303  303  303  303  401  403
