@@ -180,7 +180,7 @@ def _add_practice(routes: Blueprint, context: Context) -> None:
 
 def _practice_of(context: Context, caller: Caller) -> State:
     practice = context.project.practice
-    if practice is None:
+    if practice is None or "practice" not in steps_before(context.project):
         raise Refusal(404, "not_found", "this study has no practice clip", "Go to the list")
     with context.database.reading() as connection:
         return practice_state(connection, context.project, practice, caller.rater)

@@ -113,7 +113,9 @@ def withdraw(connection: Connection, rater: int, wish: Wish) -> None:
 
 def steps_before(project: Project) -> tuple[StepName, ...]:
     """What comes before the sessions."""
-    practice: tuple[StepName, ...] = ("practice",) if project.practice is not None else ()
+    clip_of_practice = None if project.practice is None else project.practice.session
+    has_practice = clip_of_practice is not None and project.can_be_rated(clip_of_practice)
+    practice: tuple[StepName, ...] = ("practice",) if has_practice else ()
     clip: tuple[StepName, ...] = ("calibration",) if project.has_calibration else ()
     return ("consent", "instructions", "device", *practice, *clip)
 

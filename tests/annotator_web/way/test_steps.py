@@ -68,8 +68,10 @@ def test_a_program_is_held_up_by_nothing_but_withdrawal(rater, write, step):
 
 def test_what_a_study_leaves_out_is_no_step(rater):
     project = replace(rater.context.project, has_calibration=False)
+    without_media = replace(project, practice=Practice("S09-001", "expert", 0.5))
 
     assert steps_before(project) == ("consent", "instructions", "device")
+    assert steps_before(without_media) == steps_before(project)
 
 
 def test_a_step_says_what_it_comes_after():
