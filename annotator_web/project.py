@@ -224,9 +224,15 @@ class Project:
         """Returns where every session that is rated, and the practice clip, can be shown.
 
         Raises:
-            NotFound: A session's streams are not prepared.
+            NotFound: A session's streams are not prepared, or the practice clip has no media.
         """
         practice = () if self.practice is None else (self.practice.session,)
+        if practice and not self.can_be_rated(practice[0]):
+            message = (
+                f"{self.study.root / 'annotation.json'}: the practice clip {practice[0]} has no "
+                f"media, or may not be rated. Run: mavfer preprocess {self.study.root}"
+            )
+            raise NotFound(message)
         for session in filter(self.can_be_rated, (*practice, *self.sessions())):
             self.shown_media(session)
 

@@ -73,7 +73,7 @@ _LEAST_SECONDS: Final = SECONDS / 2
 
 
 def dimensions_of(project: Project) -> tuple[Dimension, ...]:
-    """What the clip moves: the dimensions that are rated at once, so that the hand does the same."""
+    """What the clip moves: the dimensions rated at once, so that the hand does the same."""
     at_once = 1 if project.mode == "one_at_a_time" else MOST_DIMENSIONS
     return project.dimensions[:at_once]
 

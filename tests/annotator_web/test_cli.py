@@ -102,6 +102,10 @@ def test_bad_input_is_one_line(study, capsys, command, status, text):
     [
         ({"dimensions": ["dominance"]}, "no dimension 'dominance' in study.json"),
         ({"mode": "at once"}, "not a valid annotation file"),
+        (
+            {"practice": {"session": "S09-001", "label": "expert", "pass_ccc": 0.5}},
+            "the practice clip S09-001 has no media, or may not be rated",
+        ),
     ],
 )
 def test_a_project_that_cannot_be_served_is_one_line(tmp_path, capsys, annotation, text):
