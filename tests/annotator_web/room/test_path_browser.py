@@ -113,4 +113,5 @@ def test_the_warm_up_measures_the_reaction(page, tmp_path, capsys):
     assert run(["annotate", "status", str(study.root), "--json"]) == 0
     (rater,) = json.loads(capsys.readouterr().out)["raters"]
 
-    assert 0.45 < rater["reaction_seconds"] < 0.95  # half of a step's movement lies in it
+    # Half of a step's movement, 0.1 s, is taken off the half second; a slow page adds to it.
+    assert 0.35 < rater["reaction_seconds"] < 0.95
