@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from torch import nn
 
     from baselines.config import Config
     from baselines.data import SessionView
-    from baselines.models import Model
+    from baselines.models.output import Output
 
 __all__ = ["Prediction", "predict_session"]
 
@@ -37,7 +38,7 @@ class Prediction:
 
 
 def predict_session(
-    model: Model, view: SessionView, config: Config, stride: int, device: torch.device
+    model: nn.Module, view: SessionView, config: Config, stride: int, device: torch.device
 ) -> Prediction:
     """Predictions for every frame of a session.
 
@@ -59,7 +60,7 @@ def predict_session(
     near = _nearness(config.frames)
     with torch.inference_mode():
         for rows in _windows(len(view.labels), config, stride):
-            output = model(*_inputs(view, rows, config, device))
+            output: Output = model(*_inputs(view, rows, config, device))
             values = output.values.double().cpu().numpy()
             if total is None:
                 total = np.zeros((len(weights), values.shape[-1]))

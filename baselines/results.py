@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from torch import nn
+
     from baselines.config import Config
     from baselines.data import SessionView
-    from baselines.models import Model
     from baselines.parts import Parts
     from baselines.predict import Prediction
     from mavfer.streams import StreamName
@@ -67,7 +68,7 @@ class Run:
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(line, allow_nan=False) + "\n")
 
-    def write_weights(self, model: Model) -> None:
+    def write_weights(self, model: nn.Module) -> None:
         """Writes weights.safetensors."""
         state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
         with replacing(self.folder / "weights.safetensors") as part:
@@ -144,7 +145,7 @@ class Run:
         return document
 
 
-def load_model(folder: Path) -> tuple[Model, Config]:
+def load_model(folder: Path) -> tuple[nn.Module, Config]:
     """The trained model of a finished run, in evaluation mode, and its options.
 
     Raises:

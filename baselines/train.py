@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from baselines.config import Config
     from baselines.data import Batch, SessionView
-    from baselines.models import Model
+    from baselines.models.output import Output
     from baselines.parts import Parts
     from mavfer.clips import Clips
     from mavfer.streams import StreamName
@@ -99,7 +99,7 @@ def train_model(
 
 
 def _fit(
-    model: Model,
+    model: nn.Module,
     run: Run,
     *,
     clips: Clips,
@@ -139,14 +139,15 @@ def _fit(
 
 
 def _loss(
-    model: Model, batch: Batch, config: Config, device: torch.device
+    model: nn.Module, batch: Batch, config: Config, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss of a batch, and its predictions (B, T, D)."""
     frames, valid = (
         {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
         for arrays in (batch.frames, batch.valid)
     )
-    predicted = model(frames, valid).values
+    output: Output = model(frames, valid)
+    predicted = output.values
     loss = regression_loss(
         predicted,
         torch.from_numpy(batch.labels).to(device),
@@ -166,7 +167,7 @@ def _training_clips(parts: Parts, config: Config, seed: int) -> Clips:
 
 
 def _optimizer(
-    model: Model, config: Config, steps: int
+    model: nn.Module, config: Config, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     """AdamW, which is Adam where there is no weight decay, and how its rate goes."""
     optimizer = torch.optim.AdamW(
@@ -203,7 +204,7 @@ def _is_validated(epoch: int, config: Config) -> bool:
 
 
 def _validation(
-    model: Model,
+    model: nn.Module,
     parts: Parts,
     views: dict[str, SessionView],
     config: Config,
@@ -225,7 +226,7 @@ def _validation(
 
 
 def _write_evaluation(
-    model: Model, parts: Parts, views: dict[str, SessionView], run: Run, device: torch.device
+    model: nn.Module, parts: Parts, views: dict[str, SessionView], run: Run, device: torch.device
 ) -> None:
     """Predicts every session of the evaluated part and writes what was predicted."""
     stride = clip_stride(list(parts.train), run.config)
@@ -242,18 +243,18 @@ def _write_evaluation(
 class _Best:
     """The weights with the best mean CCC on the part "val" so far."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: nn.Module) -> None:
         self._score = -np.inf
         self._state = deepcopy(model.state_dict())
 
-    def look(self, model: Model, scores: dict[str, float | None]) -> None:
+    def look(self, model: nn.Module, scores: dict[str, float | None]) -> None:
         """Keeps the model's weights where it scores better than ever."""
         there = [score for score in scores.values() if score is not None]
         score = float(np.mean(there)) if there else -np.inf
         if score > self._score:
             self._score, self._state = score, deepcopy(model.state_dict())
 
-    def restore(self, model: Model) -> None:
+    def restore(self, model: nn.Module) -> None:
         """Gives the model the best weights back; the last ones where nothing was scored."""
         if np.isfinite(self._score):
             model.load_state_dict(self._state)
