@@ -56,34 +56,64 @@ def train(
     for package in ("torch", "safetensors"):
         require(package, "train")
     from baselines.config import read_config
-    from baselines.evaluate import scores_text
+    from baselines.evaluate import evaluate_run
     from baselines.models import find_model
     from baselines.parts import read_streams
+    from baselines.score_text import scores_text
     from baselines.train import train_model
 
     find_model(model)
     config = read_config(model, source, settings)
     streams = None if modalities is None else read_streams(modalities)
     folder, result = train_model(model, study, config, streams=streams, **about)
-    part, scores = next(iter(result["scores"].items()))
-    text = scores_text({"run": result["run"], "part": part, "scores": scores})
+    text = scores_text(evaluate_run(folder))
     size = f"{result['parameters']:,} parameters{', narrow' if config.is_narrow else ''}"
     _print({**result, "folder": str(folder)}, as_json, f"{text}\n  {size}\n{folder}")
 
 
 @click.command(epilog="Example: mavfer evaluate my-study/results/mran-20260131-120000-0")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--with",
+    "others",
+    multiple=True,
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="A run of another model to compare with, paired over subjects. May be repeated.",
+)
 @click.option("--by", help="Score sessions apart by one of their settings, for example lighting.")
+@click.option(
+    "--measure",
+    "more",
+    multiple=True,
+    metavar="NAME",
+    help="One more measure, for example spearman. May be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
-def evaluate(run: Path, *, by: str | None, as_json: bool) -> None:
-    """Recompute the scores of a finished run from its predictions alone.
+def evaluate(
+    runs: tuple[Path, ...],
+    *,
+    others: tuple[Path, ...],
+    by: str | None,
+    more: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Recompute the scores of finished runs from their predictions alone.
 
-    RUN is a folder under a study's results.
+    RUN is a folder under a study's results. Several are the seeds (or folds) of one model.
     """
-    from baselines.evaluate import evaluate_run, scores_text
+    from baselines.evaluate import compare_runs, evaluate_group, evaluate_run
+    from baselines.score_text import comparison_text, group_text, scores_text
 
-    document = evaluate_run(run, by=by)
-    _print(document, as_json, scores_text(document))
+    if others:
+        document = compare_runs(runs, others)
+        _print(document, as_json, comparison_text(document))
+    elif len(runs) > 1:
+        document = evaluate_group(runs, by=by, more=more)
+        _print(document, as_json, group_text(document))
+    else:
+        document = evaluate_run(runs[0], by=by, more=more)
+        _print(document, as_json, scores_text(document))
 
 
 def _print(document: Mapping[str, Any], as_json: bool, text: str) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 from safetensors.torch import load_file, save_file
 
 from baselines.config import read_config
-from baselines.evaluate import scores_of
 from baselines.models import build_model
+from baselines.scores import scores_of
 from mavfer.files import replacing, sha256_of, sha256_of_document, write_csv, write_json
 from mavfer.schema import require_valid
 from mavfer.study.results import FinishedRun, read_predictions
