@@ -37,6 +37,15 @@ class ModelEntry:
 MODELS: Final[dict[str, ModelEntry]] = {
     "sta": ModelEntry("sta:Sta"),
     "mran": ModelEntry("mran:Mran"),
+    "two_level": ModelEntry("two_level:TwoLevel"),
+    "deep_emotion": ModelEntry("deep_emotion:DeepEmotion"),
+    "cnn": ModelEntry("cnn:Cnn"),
+    "cnn_lstm": ModelEntry("cnn_lstm:CnnLstm"),
+    "c3d": ModelEntry("c3d:C3d"),
+    "alexnet": ModelEntry("alexnet:AlexNet"),
+    "vgg16": ModelEntry("vgg16:Vgg16"),
+    "resnet18": ModelEntry("resnet18:ResNet18"),
+    "tcn": ModelEntry("tcn:Tcn"),
 }
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Answers", "Output", "values_layer"]
+__all__ = ["Answers", "Output", "recomputed", "values_layer"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,18 @@ class Answers(nn.Module):
 def values_layer(numbers: int, dimensions: int) -> nn.Module:
     """A linear layer; one without weights where no dimension is asked for."""
     return nn.Linear(numbers, dimensions) if dimensions else _Nothing()
+
+
+def recomputed(encoder: nn.Module, inputs: Tensor) -> Tensor:
+    """The encoder's answer; where its `is_recomputed` is set, nothing inside is remembered.
+
+    The backward pass then computes it again: `Config.recompute_encoder` sets it in all modules.
+    """
+    if getattr(encoder, "is_recomputed", False) and torch.is_grad_enabled():
+        answer: Tensor = checkpoint(encoder, inputs, use_reentrant=False)
+    else:
+        answer = encoder(inputs)
+    return answer
 
 
 class _Nothing(nn.Module):

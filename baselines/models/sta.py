@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.convlstm import ConvLstm
-from baselines.models.output import Output, values_layer
+from baselines.models.output import Output, recomputed, values_layer
 from baselines.options import Options, share
 from mavfer.errors import CommandError
 from mavfer.streams import STREAMS
@@ -184,7 +184,8 @@ class Branch(nn.Module):
         is_there = valid[:, :, None, None, None]
         # Channels lie last in memory, for 2-D and 3-D convolutions alike: twice as fast on CPUs.
         frames = (frames * is_there).permute(0, 1, 3, 4, 2).contiguous()  # (B, T, H, W, C)
-        codes = self.encoder(frames.view(B * T, H, W, C).permute(0, 3, 1, 2))  # (B*T, C, h, w)
+        pictures = frames.view(B * T, H, W, C).permute(0, 3, 1, 2)  # (B*T, C, H, W)
+        codes = recomputed(self.encoder, pictures)  # (B*T, C, h, w)
         codes = _in_clips(codes, B)
         attention, states = self.decoder(codes, guides)
         area = attention.shape[-2] * attention.shape[-1]
