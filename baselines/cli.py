@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mavfer.errors import require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["register"]
+
+_NEEDS_BOTH: Final = "give MODEL and STUDY, or --resume RUN"
 
 
 def register(group: click.Group) -> None:
@@ -22,9 +24,9 @@ def register(group: click.Group) -> None:
     group.add_command(evaluate)
 
 
-@click.command(epilog="Example: mavfer train mran my-study --config demo --seed 1")
-@click.argument("model")
-@click.argument("study", type=click.Path(path_type=Path))
+@click.command(epilog="Example: mavfer train mran my-study --config demo --seeds 3")
+@click.argument("model", required=False)
+@click.argument("study", required=False, type=click.Path(path_type=Path))
 @click.option("--config", "source", help="A TOML file, or the name of one that ships: demo.")
 @click.option("--modalities", help="Streams to read, for example color,depth; else the model's.")
 @click.option("--labels", default="gold", show_default=True, help="Name of the label.")
@@ -32,20 +34,35 @@ def register(group: click.Group) -> None:
 @click.option("--fold", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Train as often, with seeds from --seed on; all are kept and told.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
     help="One option of the configuration, for example epochs=3. May be repeated.",
 )
+@click.option(
+    "--resume",
+    "run",
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="Go on with a run that was killed, instead of MODEL and STUDY.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
 def train(
-    model: str,
-    study: Path,
+    model: str | None,
+    study: Path | None,
     *,
     source: str | None,
     modalities: str | None,
     settings: tuple[str, ...],
+    run: Path | None,
     as_json: bool,
     **about: Any,
 ) -> None:
@@ -55,20 +72,25 @@ def train(
     """
     for package in ("torch", "safetensors"):
         require(package, "train")
-    from baselines.config import read_config
-    from baselines.evaluate import evaluate_run
-    from baselines.models import find_model
-    from baselines.parts import read_streams
-    from baselines.score_text import scores_text
-    from baselines.train import train_model
+    if run is not None:
+        _require_nothing_else(model, source, modalities, settings)
+        from baselines.train import resume_training
 
-    find_model(model)
+        _print_run(*resume_training(run), as_json)
+        return
+    if model is None or study is None:
+        raise click.UsageError(_NEEDS_BOTH)
+    from baselines.config import read_config
+    from baselines.parts import read_streams
+    from baselines.train import train_seeds
+
     config = read_config(model, source, settings)
     streams = None if modalities is None else read_streams(modalities)
-    folder, result = train_model(model, study, config, streams=streams, **about)
-    text = scores_text(evaluate_run(folder))
-    size = f"{result['parameters']:,} parameters{', narrow' if config.is_narrow else ''}"
-    _print({**result, "folder": str(folder)}, as_json, f"{text}\n  {size}\n{folder}")
+    trained = train_seeds(model, study, config, streams=streams, **about)
+    if len(trained) == 1:
+        _print_run(*trained[0], as_json)
+    else:
+        _print_group([folder for folder, _ in trained], as_json)
 
 
 @click.command(epilog="Example: mavfer evaluate my-study/results/mran-20260131-120000-0")
@@ -114,6 +136,30 @@ def evaluate(
     else:
         document = evaluate_run(runs[0], by=by, more=more)
         _print(document, as_json, scores_text(document))
+
+
+def _require_nothing_else(*given: object) -> None:
+    if any(given):
+        message = "--resume takes a run and nothing else: its configuration is the run's own"
+        raise click.UsageError(message)
+
+
+def _print_run(folder: Path, result: Mapping[str, Any], as_json: bool) -> None:
+    from baselines.evaluate import evaluate_run
+    from baselines.score_text import scores_text
+
+    size = f"{result['parameters']:,} parameters{', narrow' if result['narrow'] else ''}"
+    text = f"{scores_text(evaluate_run(folder))}\n  {size}\n{folder}"
+    _print({**result, "folder": str(folder)}, as_json, text)
+
+
+def _print_group(folders: Sequence[Path], as_json: bool) -> None:
+    from baselines.evaluate import evaluate_group
+    from baselines.score_text import group_text
+
+    document = evaluate_group(folders)
+    named = {**document, "folders": [str(folder) for folder in folders]}
+    _print(named, as_json, "\n".join([group_text(document), *named["folders"]]))
 
 
 def _print(document: Mapping[str, Any], as_json: bool, text: str) -> None:

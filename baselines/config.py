@@ -25,6 +25,7 @@ __all__ = ["Config", "config_names", "read_config"]
 
 Task = Literal["dimensions", "classes", "both"]
 Schedule = Literal["constant", "one-cycle"]
+Precision = Literal["float32", "bf16"]
 Device = Literal["auto", "cpu", "cuda"]
 
 _MODEL: Final = "model"
@@ -54,20 +55,34 @@ class Config:
 
     # Training.
     epochs: int = 100
+    """Times that every training clip is seen."""
     batch_size: int = 16
+    """Clips at a time; the CCC of the loss is taken over them."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged before a step."""
     learning_rate: float = 1e-4
     schedule: Schedule = "constant"
+    """How the rate goes: one-cycle rises to it and falls to almost nothing."""
     weight_decay: float = zero_or_more(0.0)
+    """Of AdamW; 0 makes it Adam."""
     clip_norm: float = zero_or_more(1.0)
     """Longest gradient; 0: never cut."""
     ccc_weight: float = zero_or_more(0.0)
+    """Weight of 1 - CCC in the loss."""
     mse_weight: float = zero_or_more(1.0)
+    """Weight of the mean squared error in the loss."""
+    class_weight: float = zero_or_more(1.0)
+    """Weight of the cross-entropy of expression classes in the loss."""
     modality_dropout: float = share(0.0)
     """Share of training clips in which one stream that is there is hidden, never the last one."""
+    ema_decay: float = field(default=0.0, metadata={"least": 0, "below": 1})
+    """Share of the averaged weights that a step keeps; those are judged then. 0: no average."""
     validate_every: int = zero_or_more(1)
     """Epochs between two looks at the part "val", where there is one; 0: never."""
     keep_best: bool = False
     """Keep the weights that were best on "val", instead of the last."""
+    patience: int = zero_or_more(0)
+    """Looks at "val" without a better score after which training stops; 0: it never does."""
 
     # Augmentation.
     shift_pixels: int = zero_or_more(4)
@@ -82,6 +97,12 @@ class Config:
     device: Device = "auto"
     threads: int = zero_or_more(0)
     """Threads of torch; 0: its own choice."""
+    precision: Precision = "float32"
+    """Of training; bf16 is mixed precision. What is predicted at last is float32 always."""
+    recompute_encoder: bool = False
+    """Compute the encoder twice rather than remember it: an eighth of the memory."""
+    checkpoint_every: int = zero_or_more(1)
+    """Epochs between two checkpoints to resume from; 0: none."""
     attention_frames: int = zero_or_more(6)
     """Frames of each evaluated session whose attention is kept for pictures."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, fields
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from mavfer.errors import CommandError
@@ -88,15 +89,22 @@ def require_in_range(options: Any) -> None:
 
 
 def _require_number_in_range(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
-    least, most = metadata.get("least"), metadata.get("most")
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, bool) or not isinstance(number, int | float):
             continue
-        is_too_small = number <= 0 if least is None else number < least
-        if is_too_small or (most is not None and number > most):
-            limit = f"between {least} and {most}" if most is not None else "larger"
-            message = f"option {name} is {value!r}, must be {limit}"
+        is_too_small = number < metadata["least"] if "least" in metadata else number <= 0
+        is_too_large = number > metadata.get("most", number) or number >= metadata.get("below", inf)
+        if is_too_small or is_too_large:
+            message = f"option {name} is {value!r}, must be {_limits(metadata)}"
             raise CommandError(message)
+
+
+def _limits(metadata: Mapping[str, Any]) -> str:
+    if "below" in metadata:
+        return f"{metadata.get('least', 0)} or more and below {metadata['below']}"
+    if "most" in metadata:
+        return f"between {metadata.get('least', 0)} and {metadata['most']}"
+    return "larger"
 
 
 def _holds_integers(value: Any) -> bool:
