@@ -46,6 +46,9 @@ MODELS: Final[dict[str, ModelEntry]] = {
     "vgg16": ModelEntry("vgg16:Vgg16"),
     "resnet18": ModelEntry("resnet18:ResNet18"),
     "tcn": ModelEntry("tcn:Tcn"),
+    "lbptop_svr": ModelEntry("classical.lbptop_svr:LbptopSvr", "classical"),
+    "landmarks_svr": ModelEntry("classical.landmarks_svr:LandmarksSvr", "classical"),
+    "mean": ModelEntry("classical.mean:Mean", "classical"),
 }
 
 

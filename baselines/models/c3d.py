@@ -30,7 +30,7 @@ from baselines.models.layers import (
     draw_for_relu,
     normalised,
 )
-from baselines.models.output import Answers, Output
+from baselines.models.output import Answers, Output, recomputed
 from baselines.options import Options, share
 from mavfer.errors import CommandError
 
@@ -125,7 +125,7 @@ class C3d(nn.Module):
         """
         features = []
         for group in self.groups.of(frames, valid):
-            maps = self.convolutions[group.name](group.volumes)  # (B, C, T, h, w)
+            maps = recomputed(self.convolutions[group.name], group.volumes)  # (B, C, T, h, w)
             seen = maps.transpose(1, 2).flatten(2)  # (B, T, C*h*w)
             features.append(seen * group.is_there[:, :, None])
         output: Output = self.answers(self.dense(torch.cat(features, dim=2)))

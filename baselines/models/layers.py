@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 import torch
 from torch import Tensor, nn
 
-from baselines.models.output import Answers, Output
+from baselines.models.output import Answers, Output, recomputed
 from baselines.options import Options, share
 from mavfer.errors import CommandError
 from mavfer.streams import STREAM_NAMES, STREAMS
@@ -140,7 +140,8 @@ class FusedFrames(nn.Module):
         features = []
         for group in self.groups.of(frames, valid):
             B, T = group.is_there.shape
-            seen = self.trunks[group.name](group.pictures).view(B, T, -1)  # (B, T, F)
+            seen = recomputed(self.trunks[group.name], group.pictures)  # (B*T, F)
+            seen = seen.view(B, T, -1)  # (B, T, F)
             features.append(seen * group.is_there[:, :, None])
         return torch.cat(features, dim=2)
 

@@ -35,7 +35,7 @@ from baselines.models.layers import (
     draw_for_relu,
     normalised,
 )
-from baselines.models.output import Output, values_layer
+from baselines.models.output import Output, recomputed, values_layer
 from baselines.options import Options, share
 from mavfer.errors import CommandError
 
@@ -112,7 +112,7 @@ class TwoLevel(nn.Module):
         attention: dict[str, Tensor] = {}
         for group in self.groups.of(frames, valid):
             B, T = group.is_there.shape
-            seen, maps = self.faces[group.name](group.pictures)
+            seen, maps = recomputed(self.faces[group.name], group.pictures)
             features.append(seen.view(B, T, -1) * group.is_there[:, :, None])
             for stream in self.groups.members[group.name]:
                 attention[stream] = maps.view(B, T, *maps.shape[1:])  # (B, T, h, w)

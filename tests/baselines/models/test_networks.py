@@ -168,6 +168,20 @@ def test_a_few_steps_fit_a_few_clips(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_an_encoder_that_is_computed_again_has_the_same_gradients(name):
+    model = network(name)
+    gradients = []
+    for is_recomputed in (False, True):
+        for module in model.modules():
+            module.is_recomputed = is_recomputed
+        model.zero_grad()
+        model(clips(name), there()).values.square().sum().backward()
+        gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
+
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_narrow_networks_say_that_they_are(name):
     assert config(name).is_narrow
     assert not read_config(name).is_narrow
