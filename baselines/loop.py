@@ -178,7 +178,10 @@ class Loop:
         return output
 
     def _loss(self, output: Output, batch: Batch) -> Tensor:
-        """In float32, whatever the network computed in: sums of bf16 lose the third digit."""
+        """In float32, whatever the network computed in: sums of bf16 lose the third digit.
+
+        A network may have a `penalty()` of its own, a scalar that is added.
+        """
         loss = torch.zeros((), device=self.device)
         if self.material.dimensions:
             loss = regression_loss(
@@ -191,7 +194,8 @@ class Loop:
         if output.logits is not None and batch.expression is not None:
             label = torch.from_numpy(batch.expression).to(self.device)
             loss = loss + self.config.class_weight * class_loss(output.logits.float(), label)
-        return loss
+        penalty: Callable[[], Tensor] | None = getattr(self.model, "penalty", None)
+        return loss if penalty is None else loss + penalty()
 
     def _step(self) -> None:
         if self.config.clip_norm:

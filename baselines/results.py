@@ -192,7 +192,7 @@ def load_model(folder: Path) -> tuple[Any, Config]:
     result = FinishedRun.open(folder).document
     config = read_config(result["model"], str(folder / "config.toml"))
     chosen = result["configuration"]
-    model = build_model(
+    model: Any = build_model(
         result["model"],
         config,
         result["modalities"],

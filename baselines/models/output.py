@@ -6,7 +6,7 @@ Imports torch; import it where it is used.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -50,16 +50,14 @@ def values_layer(numbers: int, dimensions: int) -> nn.Module:
     return nn.Linear(numbers, dimensions) if dimensions else _Nothing()
 
 
-def recomputed(encoder: nn.Module, inputs: Tensor) -> Tensor:
+def recomputed(encoder: nn.Module, inputs: Tensor) -> Any:
     """The encoder's answer; where its `is_recomputed` is set, nothing inside is remembered.
 
     The backward pass then computes it again: `Config.recompute_encoder` sets it in all modules.
     """
     if getattr(encoder, "is_recomputed", False) and torch.is_grad_enabled():
-        answer: Tensor = checkpoint(encoder, inputs, use_reentrant=False)
-    else:
-        answer = encoder(inputs)
-    return answer
+        return checkpoint(encoder, inputs, use_reentrant=False)
+    return encoder(inputs)
 
 
 class _Nothing(nn.Module):

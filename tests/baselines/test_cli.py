@@ -83,3 +83,14 @@ def test_without_torch_the_line_that_installs_it_is_printed(labelled, capsys, mo
     assert train(labelled) == 2
 
     assert "torch is not installed. Run: pip install 'mavfer[train]'" in capsys.readouterr().err
+
+
+def test_several_seeds_are_all_told(labelled, capsys):
+    assert train(labelled, "--seed", "3", "--seeds", "2", "--json") == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert [each["seed"] for each in told["runs"]] == [3, 4]
+    assert len(told["folders"]) == len(told["group"]["arousal"]["values"]) == 2
+    assert run(["evaluate", *told["folders"]]) == 0
+    text = capsys.readouterr().out
+    assert "arousal: pooled CCC of 2 seeds" in text

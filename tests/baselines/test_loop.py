@@ -208,3 +208,15 @@ def test_classes_are_learned_beside_the_dimensions(recordings):
     assert set(lines[-1]) >= {"train_expression", "val_expression"}
     assert set(lines[-1]["val_expression"]) == {"accuracy", "f1_macro"}
     assert lines[-1]["loss"] < lines[0]["loss"]
+
+
+def test_a_networks_own_penalty_is_added(recordings):
+    plain, charged = loop(recordings), loop(recordings)
+    charged.model.penalty = lambda: torch.tensor(0.25)
+    batch = next(iter(_batches(plain)))
+    losses = []
+    for made in (plain, charged):
+        made.model.eval()
+        losses.append(made._loss(made._output(batch), batch).item())
+
+    assert losses[1] == pytest.approx(losses[0] + 0.25)
