@@ -1,4 +1,4 @@
-"""The verbs `mavfer train` and `mavfer evaluate`."""
+"""The verbs `mavfer train`, `mavfer evaluate` and `mavfer explain`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(group: click.Group) -> None:
     """Adds this tool's verbs to the command line."""
     group.add_command(train)
     group.add_command(evaluate)
+    group.add_command(explain)
 
 
 @click.command(epilog="Example: mavfer train mran my-study --config demo --seeds 3")
@@ -136,6 +137,37 @@ def evaluate(
     else:
         document = evaluate_run(runs[0], by=by, more=more)
         _print(document, as_json, scores_text(document))
+
+
+@click.command(epilog="Example: mavfer explain my-study/results/mran-20260131-120000-0")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--session", "sessions", multiple=True, help="Of the evaluated ones; else all.")
+@click.option(
+    "--frames", type=click.IntRange(1), default=4, show_default=True, help="Of each session."
+)
+@click.option(
+    "--square",
+    "side",
+    type=click.IntRange(0),
+    default=0,
+    help="Pixels of the input that are hidden at once, in each direction; else a quarter of it.",
+)
+@click.option(
+    "--step", type=click.IntRange(0), default=0, help="Pixels between squares; else half of one."
+)
+@click.option("--hide", "streams", help="Streams that are hidden, for example thermal; else all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line.")
+def explain(run: Path, *, as_json: bool, **about: Any) -> None:
+    """Show what a network looked at: its attention, and what hiding parts of the face changes.
+
+    RUN is a folder under a study's results; maps and pictures are written into it.
+    """
+    for package, extra in (("torch", "train"), ("safetensors", "train"), ("cv2", "preprocess")):
+        require(package, extra)
+    from baselines.explain import explain_run
+
+    document = explain_run(run, **about)
+    _print(document, as_json, "\n".join(document["files"].values()))
 
 
 def _require_nothing_else(*given: object) -> None:

@@ -15,6 +15,7 @@ side by side, has a copy of its layers. So for each copy:
 
 from __future__ import annotations
 
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,15 +29,22 @@ from mavfer.streams import STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from torch import nn
 
+    from baselines.config import Config
     from mavfer.streams import StreamName
 
-__all__ = ["start_from"]
+__all__ = ["start_as_told", "start_from"]
 
 _STATISTICS: Final = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def start_as_told(model: nn.Module, config: Config) -> None:
+    """`start_from` the file that the option `init_from` names; nothing where there is none."""
+    name: str = getattr(config.model, "init_from", "")
+    if name:
+        start_from(model, Path(name))
 
 
 def start_from(model: nn.Module, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from baselines.checkpoint import cut_log, read_checkpoint, remove_checkpoint, write_checkpoint
 from baselines.data import View, clip_stride
+from baselines.initial_weights import start_as_told
 from baselines.loop import Loop, Material
 from baselines.machine import device_of, fixed
 from baselines.models import MODELS, build_model, find_model
@@ -74,6 +75,7 @@ def train_model(
     parts = _parts(root, config, about)
     with fixed(seed, config.threads):
         model = build_model(name, config, streams, parts.dimensions, parts.classes)
+        start_as_told(model, config)
         clips = None if _is_classical(name) else _training_clips(parts, config, seed)
         views = read_views(parts, config)
         run = Run.begin(study, model=name, seed=seed, config=config, **about)

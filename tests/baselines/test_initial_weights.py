@@ -7,6 +7,8 @@ from safetensors.torch import save_file
 from baselines.config import read_config
 from baselines.initial_weights import start_from
 from baselines.models import build_model
+from baselines.results import load_model
+from baselines.train import train_model
 from mavfer.errors import CommandError, InvalidFile, NotFound
 
 BOTH = ("arousal", "valence")
@@ -94,6 +96,20 @@ def test_old_files_without_a_count_of_batches_are_read(tmp_path):
     start_from(model, path)
 
     assert torch.equal(model.frames.trunks["color"].conv1.weight, given["conv1.weight"])
+
+
+def test_training_starts_from_the_file_and_its_run_needs_it_no_more(labelled, tmp_path):
+    path, given = tmp_path / "weights.pth", made_up("alexnet")
+    torch.save(given, path)
+    shared = ["size=40", "frames=4", "hop=24", "epochs=1", "learning_rate=1e-12", "shift_pixels=0"]
+    settings = [*NARROW["alexnet"], *shared, f"init_from={path}"]
+
+    config = read_config("alexnet", "demo", settings)
+    folder, _ = train_model("alexnet", labelled.root, config)
+
+    path.unlink()
+    first = load_model(folder)[0].frames.trunks["color"].features[0].weight
+    torch.testing.assert_close(first.detach(), given["features.0.weight"], atol=1e-6, rtol=0)
 
 
 def broken(path, how):
