@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["compare_runs", "evaluate_group", "evaluate_run"]
 
 Columns = dict[str, "NDArray[Any]"]
+
+_OF_THE_MACHINE: Final = {"device", "threads", "checkpoint_every", "attention_frames"}
+"""Options in which seeds of one model may differ."""
 
 
 def evaluate_run(run: Path, *, by: str | None = None, more: Sequence[str] = ()) -> dict[str, Any]:
@@ -135,10 +138,25 @@ def _by_seed(runs: Sequence[Path]) -> list[Columns]:
         told = " and ".join(f"{model} on {streams}" for model, streams in kinds)
         message = f"runs of {told} are no seeds of one model. Compare them: RUN… --with RUN…"
         raise CommandError(message)
+    _require_same_options(finished)
     seeds: dict[int, list[FinishedRun]] = {}
     for run in finished:
         seeds.setdefault(run.document["seed"], []).append(run)
     return [_joined(seed, folds) for seed, folds in sorted(seeds.items())]
+
+
+def _require_same_options(runs: Sequence[FinishedRun]) -> None:
+    first = runs[0].document["configuration"]
+    for run in runs[1:]:
+        other = run.document["configuration"]
+        differ = [k for k in sorted(first | other) if first.get(k) != other.get(k)]
+        differ = [key for key in differ if key not in _OF_THE_MACHINE]
+        if differ:
+            message = (
+                f"{runs[0].folder.name} and {run.folder.name} differ in {', '.join(differ)}: they "
+                f"are no seeds of one model. Compare them: RUN… --with RUN…"
+            )
+            raise CommandError(message)
 
 
 def _joined(seed: int, folds: Sequence[FinishedRun]) -> Columns:

@@ -146,6 +146,18 @@ def test_runs_of_two_models_are_no_group(made):
         evaluate_group([made("sta", 0, 0.2), made("mran", 1, 0.2)])
 
 
+def test_runs_with_other_options_are_no_group_but_the_machine_may_differ(made):
+    runs = [made("sta", seed, 0.2) for seed in range(2)]
+    path = runs[1] / "result.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"configuration": {"threads": 2}}))
+    assert len(evaluate_group(runs)["runs"]) == 2
+    path.write_text(json.dumps(document | {"configuration": {"epochs": 2, "threads": 2}}))
+
+    with pytest.raises(CommandError, match=r"differ in epochs: they are no seeds of one model"):
+        evaluate_group(runs)
+
+
 def test_the_same_run_twice_is_refused(made):
     run = made("sta", 0, 0.2)
 
