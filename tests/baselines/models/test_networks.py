@@ -191,3 +191,18 @@ def test_narrow_networks_say_that_they_are(name):
 def test_a_picture_that_is_too_small_is_named(name):
     with pytest.raises(CommandError, match="size 4 is too small"):
         read_config(name, "demo", ["size=4"])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_mixed_precision_answers_nearly_alike(name):
+    model = network(name, classes=FACES)
+    nudge(model)
+    exact = model(clips(name), there())
+
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = model(clips(name), there())
+
+    scale = exact.values.abs().max() + exact.logits.abs().max()
+    assert (mixed.values.float() - exact.values).abs().max() < 0.05 * scale
+    assert (mixed.logits.float() - exact.logits).abs().max() < 0.05 * scale
+    mixed.values.float().square().sum().backward()
