@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from baselines.cli_benchmark import benchmark
 from mavfer.errors import require
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def register(group: click.Group) -> None:
     group.add_command(train)
     group.add_command(evaluate)
     group.add_command(explain)
+    group.add_command(benchmark)
 
 
 @click.command(epilog="Example: mavfer train mran my-study --config demo --seeds 3")

@@ -11,7 +11,7 @@ from mavfer.progress import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["comparison_text", "group_text", "scores_text"]
+__all__ = ["comparison_text", "group_text", "scores_text", "table_text"]
 
 _FRAMES: Final = "frames"
 
@@ -57,6 +57,22 @@ def comparison_text(document: Mapping[str, Any]) -> str:
             f"[{_told(each['low']).strip()}, {_told(each['high']).strip()}], {p_values} "
             f"({_blocks_text(each['first'])})"
         )
+    return "\n".join(lines)
+
+
+def table_text(document: Mapping[str, Any]) -> str:
+    """What `baselines.benchmark.benchmark` says: a line a row and dimension."""
+    first, *_ = document["rows"]
+    lines = [f"pooled CCC, {counted(document['seeds'], 'seed')} each; differences from {first}"]
+    for name, row in document["rows"].items():
+        for dimension, interval in row["group"].items():
+            values = ", ".join(_told(value).strip() for value in interval["values"])
+            line = f"  {name:<28}{dimension:<10}{_told(interval['mean'])}  ({values})"
+            against = document["compared"].get(name, {}).get(dimension)
+            if against is not None:
+                p = _told(against["p_holm"]).strip()
+                line += f"  {_told(-against['difference']).strip()}, p {p}"
+            lines.append(line)
     return "\n".join(lines)
 
 

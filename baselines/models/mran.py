@@ -10,7 +10,8 @@ Ours, since the layers and equations were not available to us: the structure of 
 the same authors, read in full) for every stream; the gates of the color decoder also receive the
 states of the depth and thermal decoders at the same frame (`convlstm.py`); every stream present
 yields its own attention-boosted volume and the 3-D CNN reads the joined volumes, because color
-carries nothing in the dark. `emotion_input = "color"` keeps guidance and drops the other volumes.
+carries nothing in the dark. `emotion_input = "color"` keeps guidance and drops the other volumes;
+`guidance = false` keeps the volumes and drops guidance.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class MranOptions(StaOptions):
 
     emotion_input: EmotionInput = "all"
     """Which streams' boosted volumes the 3-D CNN reads; "color" leaves guidance only."""
+    guidance: bool = True
+    """Whether depth and thermal guide the color decoder; without, volumes are joined alone."""
 
 
 class Mran(nn.Module):
@@ -70,7 +73,9 @@ class Mran(nn.Module):
             message = "emotion_input is 'color', and color is not among the modalities. Add it"
             raise CommandError(message)
         self.read = (_GUIDED,) if is_color_read else self.streams
-        guide_widths = [len(self.guiding) * width for width in options.decoder_widths]
+        self.has_guidance = options.guidance
+        guides = len(self.guiding) if self.has_guidance else 0
+        guide_widths = [guides * width for width in options.decoder_widths]
         self.branches = nn.ModuleDict(
             {
                 name: Branch(config, name, guide_widths if name == _GUIDED else None)
@@ -92,7 +97,7 @@ class Mran(nn.Module):
             name: self.branches[name](frames[name], valid[name]) for name in self.guiding
         }
         if _GUIDED in self.streams:
-            guides = _joined_states(list(seen.values()))
+            guides = _joined_states(list(seen.values())) if self.has_guidance else None
             seen[_GUIDED] = self.branches[_GUIDED](frames[_GUIDED], valid[_GUIDED], guides)
         boosted = torch.cat([seen[name].boosted for name in self.read], dim=1)
         return self.head.output(boosted, {name: seen[name].attention for name in self.streams})
