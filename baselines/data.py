@@ -16,7 +16,7 @@ from mavfer.streams import STREAMS, StreamName
 from mavfer.vision.alignment import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -103,6 +103,8 @@ class SessionView:
     """By stream (T,)."""
     labels: NDArray[np.float32]
     """(T, D), NaN where nobody rated."""
+    expression: NDArray[np.int64] | None = None
+    """(T,), index of a class, -1 where there is none; None where classes are not asked for."""
 
     @property
     def is_seen(self) -> NDArray[np.bool_]:
@@ -122,6 +124,8 @@ class Batch:
     """(B, T, D), 0 where `mask` is False."""
     mask: NDArray[np.bool_]
     """(B, T, D), True where the label counts: rated, and some stream shows the face."""
+    expression: NDArray[np.int64] | None = None
+    """(B, T), -1 where no class counts; None where classes are not asked for."""
 
 
 def session_view(recording: Recording, config: Config, dimensions: Sequence[str]) -> SessionView:
@@ -139,8 +143,11 @@ def session_view(recording: Recording, config: Config, dimensions: Sequence[str]
             if recording.stream(name).is_there:
                 scaled = _scaled(name, recording.stream(name).read(rows), view)
                 frames[name][rows.start : rows.stop] = np.moveaxis(scaled, -1, 1)
-    labels = np.stack([recording.label(name) for name in dimensions], axis=1)
-    return SessionView(recording, frames, valid, labels)
+    labels = np.empty((count, len(dimensions)), np.float32)
+    for column, dimension in enumerate(dimensions):
+        labels[:, column] = recording.label(dimension)
+    expression = None if config.task == "dimensions" else recording.expression
+    return SessionView(recording, frames, valid, labels, expression)
 
 
 def clip_stride(recordings: Sequence[Recording], config: Config) -> int:
@@ -152,7 +159,7 @@ def clip_stride(recordings: Sequence[Recording], config: Config) -> int:
 
 
 def batches(
-    clips: Clips, views: dict[str, SessionView], config: Config, *, epoch: int, seed: int
+    clips: Clips, views: Mapping[str, SessionView], config: Config, *, epoch: int, seed: int
 ) -> Iterator[Batch]:
     """The clips of one epoch in a random order, augmented; the same for the same seed and epoch.
 
@@ -168,7 +175,10 @@ def batches(
     # A last batch of a clip or two would have a CCC of chance, so clips are dealt out evenly.
     for part in np.array_split(order, max(1, len(order) // config.batch_size)):
         taken = [clips.locate(int(index), epoch=epoch) for index in part]
-        yield _stacked([_augmented(views[r.session], rows, config, random) for r, rows in taken])
+        made = [_augmented(views[r.session], rows, config, random) for r, rows in taken]
+        if config.modality_dropout:
+            made = [_hidden(clip, config.modality_dropout, random) for clip in made]
+        yield _stacked(made)
 
 
 def _augmented(
@@ -194,16 +204,40 @@ def _augmented(
     labels = view.labels[chosen]
     mask = np.isfinite(labels) & view.is_seen[chosen, None]
     valid = {name: bits[chosen].astype(np.float32) for name, bits in view.valid.items()}
-    return Batch(frames, valid, np.where(mask, labels, 0).astype(np.float32), mask)
+    expression = None
+    if view.expression is not None:
+        expression = np.where(view.is_seen[chosen], view.expression[chosen], -1)
+    return Batch(frames, valid, np.where(mask, labels, 0).astype(np.float32), mask, expression)
+
+
+def _hidden(clip: Batch, share: float, random: np.random.Generator) -> Batch:
+    """A clip in which, by chance, one of the streams that are there is not; never the last one.
+
+    Frames that only the hidden stream showed do not count.
+    """
+    is_hit, choice = random.random() < share, random.random()
+    there = [name for name, bits in clip.valid.items() if bits.any()]
+    if not is_hit or len(there) == 1 or not there:
+        return clip
+    name = there[int(choice * len(there))]
+    valid = clip.valid | {name: np.zeros_like(clip.valid[name])}
+    is_seen = np.asarray(np.stack(list(valid.values())).any(axis=0))  # (T,)
+    expression = None
+    if clip.expression is not None:
+        expression = np.where(is_seen, clip.expression, -1)
+    mask = clip.mask & is_seen[:, None]
+    return Batch(clip.frames, valid, np.where(mask, clip.labels, 0), mask, expression)
 
 
 def _stacked(clips: Sequence[Batch]) -> Batch:
     first = clips[0]
+    expressions = [clip.expression for clip in clips if clip.expression is not None]
     return Batch(
         {name: np.stack([clip.frames[name] for clip in clips]) for name in first.frames},
         {name: np.stack([clip.valid[name] for clip in clips]) for name in first.valid},
         np.stack([clip.labels for clip in clips]),
         np.stack([clip.mask for clip in clips]),
+        None if first.expression is None else np.stack(expressions),
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["ccc_per_dimension", "regression_loss"]
+__all__ = ["NO_CLASS", "ccc_per_dimension", "class_loss", "regression_loss"]
 
+NO_CLASS: Final = -1
+"""Label of a frame without a class."""
 _LEAST_SPREAD: Final = 1e-8
 
 
@@ -36,6 +38,19 @@ def regression_loss(
     loss = ccc_weight * (1 - ccc_per_dimension(predicted, label, mask)) + mse_weight * squares
     is_rated = counts > 0
     return (loss * is_rated).sum() / is_rated.sum().clamp(min=1)
+
+
+def class_loss(logits: Tensor, label: Tensor) -> Tensor:
+    """Mean cross-entropy over the frames that have a class, a scalar; without any it is 0.
+
+    Args:
+        logits: (B, T, K).
+        label: (B, T), index of a class; NO_CLASS = missing.
+    """
+    each = nn.functional.cross_entropy(
+        logits.flatten(0, 1), label.flatten(), ignore_index=NO_CLASS, reduction="sum"
+    )
+    return each / (label != NO_CLASS).sum().clamp(min=1)
 
 
 def ccc_per_dimension(predicted: Tensor, label: Tensor, mask: Tensor) -> Tensor:

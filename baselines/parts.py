@@ -9,7 +9,7 @@ import numpy as np
 
 import mavfer
 from baselines.data import SessionView, session_view
-from mavfer.errors import CommandError, NotFound
+from mavfer.errors import CommandError, InvalidFile, NotFound
 from mavfer.progress import progress
 from mavfer.recordings import RATER_PREFIX
 from mavfer.streams import STREAM_NAMES
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from baselines.config import Config
+    from baselines.config import Config, Task
     from mavfer.dataset import Dataset
     from mavfer.streams import StreamName
 
@@ -43,7 +43,9 @@ class Parts:
     evaluated_name: str
     """"test", or "val" where there is no "test"."""
     dimensions: tuple[str, ...]
-    """Those that somebody rated in `train`."""
+    """Those that somebody rated in `train`; none where only classes are asked for."""
+    classes: tuple[str, ...] = ()
+    """Expression classes; none where they are not asked for."""
 
     def __iter__(self) -> Iterator[Dataset]:
         """Every part once."""
@@ -66,12 +68,19 @@ def read_streams(text: str) -> tuple[StreamName, ...]:
 
 
 def load_parts(
-    root: Path, *, streams: Sequence[StreamName], labels: str, split: str, fold: int
+    root: Path,
+    *,
+    streams: Sequence[StreamName],
+    labels: str,
+    split: str,
+    fold: int,
+    task: Task = "dimensions",
 ) -> Parts:
     """The parts of a split, with labels.
 
     Raises:
-        NotFound: No study, shards, split or label of that name, an empty part, or no rated frame.
+        NotFound: No study, shards, split or label of that name, an empty part, no rated frame, or
+            no expression classes where they are asked for.
         CommandError: No such fold.
         InvalidFile: A subject stands in two parts.
     """
@@ -85,13 +94,16 @@ def load_parts(
     if validate is None and _VALIDATE in names:
         validate = dataset.split(_VALIDATE, split, fold)
     dimensions = tuple(name for name in dataset.dimensions if _is_rated(train, name))
-    if not dimensions:
+    if task == "classes":
+        dimensions = ()
+    elif not dimensions:
         message = (
             f"{root}: no frame of the part {_TRAIN!r} has a label {labels!r}. "
             f"Rate its sessions, then run mavfer label {root} --name {labels}"
         )
         raise NotFound(message)
-    return Parts(train, validate or None, evaluated, evaluated_name, dimensions)
+    classes = () if task == "dimensions" else _classes(study, train, labels)
+    return Parts(train, validate or None, evaluated, evaluated_name, dimensions, classes)
 
 
 def read_views(parts: Parts, config: Config) -> dict[str, SessionView]:
@@ -126,6 +138,28 @@ def _part(dataset: Dataset, part: str, split: str, fold: int) -> Dataset:
         )
         raise NotFound(message)
     return chosen
+
+
+def _classes(study: Study, train: Dataset, labels: str) -> tuple[str, ...]:
+    """Names of the expression classes."""
+    names: tuple[str, ...] = tuple(study.document["expression_classes"])
+    if not names:
+        message = f"{study.root}: study.json names no expression_classes. Write them there"
+        raise NotFound(message)
+    largest = max((int(r.expression.max(initial=-1)) for r in train), default=-1)
+    if largest < 0:
+        message = (
+            f"{study.root}: no frame of the part {_TRAIN!r} has an expression in the label "
+            f"{labels!r}. Add the column, or train with --set task=dimensions"
+        )
+        raise NotFound(message)
+    if largest >= len(names):
+        message = (
+            f"{study.root}: label {labels!r} has an expression {largest}, and study.json names "
+            f"{len(names)} expression_classes. Correct one of them"
+        )
+        raise InvalidFile(message)
+    return names
 
 
 def _is_rated(dataset: Dataset, dimension: str) -> bool:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
     from baselines.config import Config
     from baselines.data import SessionView
-    from baselines.models import Model
+    from baselines.models.output import Output
 
 __all__ = ["Prediction", "predict_session"]
 
+_VALUES: Final = "values"
+_CHANCES: Final = "probabilities"
 _OVERLAP: Final = 2
 """Windows that cover a frame."""
 
@@ -33,11 +36,22 @@ class Prediction:
     values: NDArray[np.float64]
     """(T, D); NaN where no stream of the session ever shows the face."""
     attention: dict[str, NDArray[np.float32]]
-    """By stream (T, h, w), sum 1 per frame."""
+    """By stream (T, h, w), sum 1 per frame; empty where the model has none."""
+    probabilities: NDArray[np.float64] | None = None
+    """(T, K), sum 1 per frame; NaN as in `values`, None where classes are not asked for."""
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The likeliest class of every frame (T,), -1 where none is known."""
+        if self.probabilities is None:
+            return np.full(len(self.values), -1, np.int64)
+        known = np.isfinite(self.probabilities).all(axis=1)
+        likeliest = np.nan_to_num(self.probabilities).argmax(axis=1)
+        return np.where(known, likeliest, -1)
 
 
 def predict_session(
-    model: Model, view: SessionView, config: Config, stride: int, device: torch.device
+    model: nn.Module, view: SessionView, config: Config, stride: int, device: torch.device
 ) -> Prediction:
     """Predictions for every frame of a session.
 
@@ -53,28 +67,33 @@ def predict_session(
         device: Where the model is.
     """
     model.eval()
-    total: NDArray[np.float64] | None = None
-    attention: dict[str, NDArray[np.float64]] = {}
-    weights = np.zeros(len(view.labels))
-    near = _nearness(config.frames)
-    with torch.inference_mode():
-        for rows in _windows(len(view.labels), config, stride):
-            output = model(*_inputs(view, rows, config, device))
-            values = output.values.double().cpu().numpy()
-            if total is None:
-                total = np.zeros((len(weights), values.shape[-1]))
-            _spread(total, values, rows, near)
-            for name, maps in output.attention.items():
-                held = attention.setdefault(name, np.zeros((len(weights), *maps.shape[-2:])))
-                _spread(held, maps.double().cpu().numpy(), rows, near)
-            _spread(weights, np.ones(rows.shape), rows, near)
-    if total is None:
+    held: dict[str, NDArray[np.float64]] = {}
+    count = len(view.labels)
+    if not count:
         message = f"session {view.recording.session} has no frames"
         raise ValueError(message)
-    return Prediction(
-        _bridged(total / weights[:, None], view.is_seen),
-        {k: (v / weights[:, None, None]).astype(np.float32) for k, v in attention.items()},
-    )
+    weights = np.zeros(count)
+    near = _nearness(config.frames)
+    with torch.inference_mode():
+        for rows in _windows(count, config, stride):
+            output: Output = model(*_inputs(view, rows, config, device))
+            for name, told in _told(output).items():
+                array = told.double().cpu().numpy()
+                total = held.setdefault(name, np.zeros((count, *array.shape[2:])))
+                _spread(total, array, rows, near)
+            _spread(weights, np.ones(rows.shape), rows, near)
+    means = {name: (total.T / weights).T for name, total in held.items()}
+    answers = {k: _bridged(means.pop(k), view.is_seen) for k in (_VALUES, _CHANCES) if k in means}
+    attention = {name: maps.astype(np.float32) for name, maps in means.items()}
+    return Prediction(answers[_VALUES], attention, answers.get(_CHANCES))
+
+
+def _told(output: Output) -> dict[str, Tensor]:
+    """What is averaged over windows (B, T, …): values, probabilities, and attention by stream."""
+    told = {_VALUES: output.values, **output.attention}
+    if output.logits is not None:
+        told[_CHANCES] = output.logits.softmax(-1)
+    return told
 
 
 def _windows(count: int, config: Config, stride: int) -> Iterator[NDArray[np.int64]]:
@@ -134,5 +153,7 @@ def _bridged(values: NDArray[np.float64], is_seen: NDArray[np.bool_]) -> NDArray
     if not is_seen.any():
         return np.full_like(values, np.nan)
     frames = np.arange(len(values))
-    columns = [np.interp(frames, frames[is_seen], column[is_seen]) for column in values.T]
-    return np.stack(columns, axis=1)
+    bridged = np.empty_like(values)
+    for number, column in enumerate(values.T):
+        bridged[:, number] = np.interp(frames, frames[is_seen], column[is_seen])
+    return bridged

@@ -5,18 +5,18 @@ Imports torch and safetensors; import it where it is used.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from safetensors.torch import load_file, save_file
 
 from baselines.config import read_config
-from baselines.evaluate import scores_of
-from baselines.models import build_model
+from baselines.models import MODELS, build_model
+from baselines.scores import EXPRESSION, scores_of
 from mavfer.files import replacing, sha256_of, sha256_of_document, write_csv, write_json
 from mavfer.schema import require_valid
 from mavfer.study.results import FinishedRun, read_predictions
@@ -27,17 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from torch import nn
+
     from baselines.config import Config
     from baselines.data import SessionView
-    from baselines.models import Model
     from baselines.parts import Parts
     from baselines.predict import Prediction
+    from mavfer.recordings import Recording
     from mavfer.streams import StreamName
     from mavfer.study.study import Study
 
-__all__ = ["Run", "load_model"]
+__all__ = ["Run", "load_model", "provenance"]
 
-_DECIMALS = 6
+_DECIMALS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,33 @@ class Run:
             part.write_text(run.config.to_toml(), encoding="utf-8")
         return run
 
+    @classmethod
+    def again(cls, folder: Path, identity: Mapping[str, Any]) -> Run:
+        """A run that did not end, from what `identity` said of it."""
+        config = read_config(identity["model"], str(folder / "config.toml"))
+        about = dict(identity) | {"streams": tuple(identity["streams"])}
+        return cls(folder, config=config, **about)
+
+    def identity(self) -> dict[str, Any]:
+        """All but the folder and the configuration, which lie beside."""
+        return {
+            "model": self.model,
+            "seed": self.seed,
+            "streams": list(self.streams),
+            "labels": self.labels,
+            "split": self.split,
+            "fold": self.fold,
+        }
+
     def log(self, line: Mapping[str, Any]) -> None:
         """Adds a line to log.jsonl."""
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(line, allow_nan=False) + "\n")
 
-    def write_weights(self, model: Model) -> None:
+    def write_weights(self, model: nn.Module) -> None:
         """Writes weights.safetensors."""
+        from safetensors.torch import save_file
+
         state = {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}
         with replacing(self.folder / "weights.safetensors") as part:
             # More than one key would be written in an order of chance, and files differ.
@@ -92,13 +114,15 @@ class Run:
                 is_trained = name in parts.dimensions
                 column = values[:, parts.dimensions.index(name)] if is_trained else None
                 columns[f"{name}{ending}"] = [None] * rows if column is None else _cells(column)
+        if parts.classes:
+            columns |= _class_columns(views, predictions)
         write_csv(self.folder / "predictions.csv", columns)
 
     def write_attention(
         self, views: Sequence[SessionView], predictions: Sequence[Prediction], box: Sequence[float]
     ) -> None:
-        """Writes attention.npz: some frames of each session, for pictures."""
-        if not self.config.attention_frames:
+        """Writes attention.npz: some frames of each session, for pictures; nothing without any."""
+        if not self.config.attention_frames or not predictions[0].attention:
             return
         chosen = [_spaced(len(view.labels), self.config.attention_frames) for view in views]
         names = [view.recording.session for view in views]
@@ -107,16 +131,16 @@ class Run:
             "frame": np.concatenate(chosen),
             "box": np.asarray(box, np.float32),
         }
-        for stream in self.streams:
+        for stream in predictions[0].attention:
             maps = [p.attention[stream][rows] for p, rows in zip(predictions, chosen, strict=True)]
             arrays[stream] = np.concatenate(maps)
         with replacing(self.folder / "attention.npz") as part, part.open("wb") as handle:
             np.savez_compressed(handle, **arrays)
 
-    def finish(self, study: Study, parts: Parts, parameters: int) -> dict[str, Any]:
+    def finish(self, parts: Parts, parameters: int) -> dict[str, Any]:
         """Writes result.json, with scores computed from the predictions as they were written."""
         predictions = self.folder / "predictions.csv"
-        shards = {r.session: r.info["sha256"] for part in parts for r in part}
+        answers = {"dimensions": list(parts.dimensions), "classes": list(parts.classes)}
         document = {
             "format": "mavfer.result",
             "version": 1,
@@ -124,39 +148,88 @@ class Run:
             "model": self.model,
             "seed": self.seed,
             "created_utc": utc_now(),
-            "study": study.name,
+            "study": parts.train.study.name,
             "label": self.labels,
-            "split": {
-                "name": self.split,
-                "fold": self.fold,
-                "sha256": sha256_of(split_path(study, self.split)),
-            },
             "modalities": list(self.streams),
-            "configuration": self.config.to_document() | {"dimensions": list(parts.dimensions)},
+            "configuration": self.config.to_document() | answers,
             "parameters": parameters,
-            "data_sha256": sha256_of_document(shards),
+            "narrow": self.config.is_narrow,
+            **provenance(self, parts),
             "predictions_sha256": sha256_of(predictions),
             "scores": {parts.evaluated_name: scores_of(read_predictions(predictions))},
-            "versions": software_versions("torch", "safetensors"),
+            "versions": software_versions("torch", "safetensors", "scikit-learn"),
         }
         require_valid(document, "result", self.folder / "result.json")
         write_json(self.folder / "result.json", document)
         return document
 
 
-def load_model(folder: Path) -> tuple[Model, Config]:
-    """The trained model of a finished run, in evaluation mode, and its options.
+def provenance(run: Run, parts: Parts) -> dict[str, Any]:
+    """Hashes of what the run rests on: split, shards and labels."""
+    recordings = {r.session: r for part in parts for r in part}
+    shards = {session: r.info["sha256"] for session, r in recordings.items()}
+    labels = {session: _label_sha256(r, parts) for session, r in recordings.items()}
+    return {
+        "split": {
+            "name": run.split,
+            "fold": run.fold,
+            "sha256": sha256_of(split_path(parts.train.study, run.split)),
+        },
+        "data_sha256": sha256_of_document(shards),
+        "labels_sha256": sha256_of_document(labels),
+    }
+
+
+def load_model(folder: Path) -> tuple[Any, Config]:
+    """The trained model of a finished run, a network in evaluation mode, and its options.
 
     Raises:
         NotFound: There is no finished run.
         InvalidFile: Its result.json is torn or against its schema.
     """
+    from safetensors.torch import load_file
+
     result = FinishedRun.open(folder).document
     config = read_config(result["model"], str(folder / "config.toml"))
-    dimensions = result["configuration"]["dimensions"]
-    model = build_model(result["model"], config, result["modalities"], dimensions)
+    chosen = result["configuration"]
+    model: Any = build_model(
+        result["model"],
+        config,
+        result["modalities"],
+        chosen["dimensions"],
+        chosen.get("classes", ()),
+    )
+    if MODELS[result["model"]].kind == "classical":
+        model.load(folder)
+        return model, config
     model.load_state_dict(load_file(folder / "weights.safetensors"))
     return model.eval(), config
+
+
+def _class_columns(
+    views: Sequence[SessionView], predictions: Sequence[Prediction]
+) -> dict[str, list[Any]]:
+    """Likeliest class, label and the probability of every class, of each frame."""
+    answers = np.concatenate([each.classes for each in predictions])
+    labels = np.concatenate([view.expression for view in views if view.expression is not None])
+    columns: dict[str, list[Any]] = {
+        EXPRESSION: _class_cells(answers),
+        f"{EXPRESSION}_label": _class_cells(labels),
+    }
+    chances = np.concatenate([p.probabilities for p in predictions if p.probabilities is not None])
+    for number, column in enumerate(chances.T):
+        columns[f"probability_{number}"] = _cells(column)
+    return columns
+
+
+def _label_sha256(recording: Recording, parts: Parts) -> str:
+    """SHA-256 of the labels that a session has, of what is predicted."""
+    digest = hashlib.sha256()
+    for name in parts.dimensions:
+        digest.update(np.asarray(recording.label(name), "<f4").tobytes())
+    if parts.classes:
+        digest.update(np.asarray(recording.expression, "<i8").tobytes())
+    return digest.hexdigest()
 
 
 def _new_folder(results: Path, model: str, seed: int) -> Path:
@@ -174,6 +247,10 @@ def _new_folder(results: Path, model: str, seed: int) -> Path:
 
 def _cells(column: np.ndarray[Any, Any]) -> list[float | None]:
     return [round(float(v), _DECIMALS) if np.isfinite(v) else None for v in column]
+
+
+def _class_cells(column: np.ndarray[Any, Any]) -> list[int | None]:
+    return [int(v) if v >= 0 else None for v in column]
 
 
 def _spaced(count: int, wanted: int) -> np.ndarray[Any, Any]:

@@ -19,12 +19,14 @@ attention below 1 are options for narrow nets; one output a dimension.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor, nn
 
 from baselines.convlstm import ConvLstm
+from baselines.models.output import Output, recomputed, values_layer
+from baselines.options import Options, share
 from mavfer.errors import CommandError
 from mavfer.streams import STREAMS
 
@@ -34,19 +36,76 @@ if TYPE_CHECKING:
     from baselines.config import Config
     from mavfer.streams import StreamName
 
-__all__ = ["Branch", "BranchOutput", "Head", "Output", "Sta", "reset_parameters"]
+__all__ = ["Branch", "BranchOutput", "Head", "Sta", "StaOptions", "reset_parameters"]
 
-_GROUP_CHANNELS = 8
+_GROUP_CHANNELS: Final = 8
+_EMOTION_LAYERS_BEFORE: Final = 2
+
+Norm = Literal["none", "group"]
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a model says about a clip."""
+class StaOptions(Options):
+    """Widths of the network; the defaults are the published ones."""
 
-    values: Tensor
-    """(B, T, D), one prediction a frame and dimension."""
-    attention: dict[str, Tensor]
-    """By stream (B, T, h, w), not negative, sum 1 per frame."""
+    encoder_widths: tuple[int, ...] = (32, 64, 128)
+    """2-D convolutions of single frames, each halved by pooling."""
+    encoder_strides: tuple[int, ...] = (1, 1, 1)
+    """Of the encoder's convolutions."""
+    decoder_widths: tuple[int, ...] = (64, 32)
+    """ConvLSTMs, each followed by a deconvolution that doubles the size."""
+    emotion_widths: tuple[int, ...] = (32, 64, 128, 256)
+    """3-D convolutions; two stand before the product with the attention, the others after it."""
+    emotion_strides: tuple[int, ...] = (1, 1)
+    """In space, of the two before the product."""
+    dense_widths: tuple[int, ...] = (1024, 1024)
+    """Fully connected layers of a frame."""
+    norm: Norm = "none"
+    """Group normalisation after each convolution, or none."""
+    attention_share: float = share(1.0)
+    """1: volume times attention; 0: attention does nothing; between: a mixture of both."""
+    dropout: float = share(0.5)
+    """After each fully connected layer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.encoder_strides) != len(self.encoder_widths):
+            message = "encoder_strides needs one number a width. Set both to the same length"
+            raise CommandError(message)
+        if len(self.emotion_strides) != _EMOTION_LAYERS_BEFORE:
+            message = "emotion_strides needs two numbers. Set it like [1, 1]"
+            raise CommandError(message)
+        if len(self.emotion_widths) < _EMOTION_LAYERS_BEFORE:
+            message = "emotion_widths needs two numbers or more. Set it like [32, 64, 128, 256]"
+            raise CommandError(message)
+
+    def code_size(self, size: int) -> int:
+        """Rows and columns of the encoder's last map of an input of this size."""
+        for stride in self.encoder_strides:
+            size = (size + stride - 1) // stride // 2
+        return size
+
+    def volume_size(self, size: int) -> int:
+        """Rows and columns of the volume that the attention multiplies."""
+        for stride in self.emotion_strides:
+            size = (size + stride - 1) // stride
+        return size
+
+    def require_fit(self, config: Config) -> None:
+        """Raises CommandError where attention and volume would differ in size, or vanish."""
+        attention = self.code_size(config.size) << (len(self.decoder_widths) + 1)
+        volume = self.volume_size(config.size)
+        if attention != volume:
+            message = (
+                f"attention is {attention} pixels wide and its volume {volume}. "
+                f"Change size, encoder_strides, decoder_widths or emotion_strides"
+            )
+            raise CommandError(message)
+        if volume >> (len(self.emotion_widths) - 1) == 0:
+            message = (
+                f"size {config.size} is too small for {len(self.emotion_widths)} emotion_widths"
+            )
+            raise CommandError(message)
 
 
 @dataclass(frozen=True)
@@ -64,10 +123,16 @@ class BranchOutput:
 class Sta(nn.Module):
     """The network of the paper, on one stream."""
 
+    Options: ClassVar = StaOptions
     default_streams: ClassVar[tuple[StreamName, ...]] = ("color",)
+    default_config: ClassVar[str] = "sta"
 
     def __init__(
-        self, config: Config, streams: Sequence[StreamName], dimensions: Sequence[str]
+        self,
+        config: Config,
+        streams: Sequence[StreamName],
+        dimensions: Sequence[str],
+        classes: Sequence[str] = (),
     ) -> None:
         super().__init__()
         if len(streams) != 1:
@@ -75,7 +140,7 @@ class Sta(nn.Module):
             raise CommandError(message)
         self.stream = streams[0]
         self.branches = nn.ModuleDict({self.stream: Branch(config, self.stream)})
-        self.head = Head(config, 1, len(dimensions))
+        self.head = Head(config, 1, dimensions, classes)
         reset_parameters(self)
 
     def forward(self, frames: Mapping[str, Tensor], valid: Mapping[str, Tensor]) -> Output:
@@ -86,7 +151,7 @@ class Sta(nn.Module):
             valid: By stream (B, T), 1 where its frame can be used, else 0.
         """
         seen = self.branches[self.stream](frames[self.stream], valid[self.stream])
-        return Output(self.head(seen.boosted), {self.stream: seen.attention})
+        return self.head.output(seen.boosted, {self.stream: seen.attention})
 
 
 class Branch(nn.Module):
@@ -103,11 +168,13 @@ class Branch(nn.Module):
             guide_widths: Channels of the guide at each ConvLSTM; None where nothing guides.
         """
         super().__init__()
+        options: StaOptions = config.model
         channels = STREAMS[stream].channels
-        self.share = config.attention_share
-        self.encoder = _encoder(config, channels)
-        self.decoder = _Decoder(config, guide_widths or [0] * len(config.decoder_widths))
-        self.volume = _volume(config, channels)
+        self.share = options.attention_share
+        self.encoder = _encoder(options, channels)
+        guide_widths = guide_widths or [0] * len(options.decoder_widths)
+        self.decoder = _Decoder(options, options.code_size(config.size), guide_widths)
+        self.volume = _volume(options, channels)
 
     def forward(
         self, frames: Tensor, valid: Tensor, guides: Sequence[Tensor] | None = None
@@ -117,7 +184,8 @@ class Branch(nn.Module):
         is_there = valid[:, :, None, None, None]
         # Channels lie last in memory, for 2-D and 3-D convolutions alike: twice as fast on CPUs.
         frames = (frames * is_there).permute(0, 1, 3, 4, 2).contiguous()  # (B, T, H, W, C)
-        codes = self.encoder(frames.view(B * T, H, W, C).permute(0, 3, 1, 2))  # (B*T, C, h, w)
+        pictures = frames.view(B * T, H, W, C).permute(0, 3, 1, 2)  # (B*T, C, H, W)
+        codes = recomputed(self.encoder, pictures)  # (B*T, C, h, w)
         codes = _in_clips(codes, B)
         attention, states = self.decoder(codes, guides)
         area = attention.shape[-2] * attention.shape[-1]
@@ -128,42 +196,52 @@ class Branch(nn.Module):
 
 
 class Head(nn.Module):
-    """The rest of the emotion network: from joined volumes to one value a frame and dimension."""
+    """The rest of the emotion network: from joined volumes to the answers of every frame."""
 
-    def __init__(self, config: Config, volumes: int, dimensions: int) -> None:
-        """Builds the head for so many joined volumes and so many dimensions."""
+    def __init__(
+        self, config: Config, volumes: int, dimensions: Sequence[str], classes: Sequence[str]
+    ) -> None:
+        """Builds the head for so many joined volumes."""
         super().__init__()
+        options: StaOptions = config.model
         pool = nn.MaxPool3d((1, 2, 2))
-        before, *widths = config.emotion_widths[1:]
+        before, *widths = options.emotion_widths[1:]
         channels = before * volumes
         layers: list[nn.Module] = [pool]
         for width in widths:
-            layers += [*_convolution_3d(channels, width, 1, config.norm), pool]
+            layers += [*_convolution_3d(channels, width, 1, options.norm), pool]
             channels = width
         self.convolutions = nn.Sequential(*layers)
-        side = config.volume_size >> (1 + len(widths))
+        side = options.volume_size(config.size) >> (1 + len(widths))
         numbers = channels * side**2
         dense: list[nn.Module] = []
-        for width in config.dense_widths:
-            dense += [nn.Linear(numbers, width), nn.ReLU(), nn.Dropout(config.dropout)]
+        for width in options.dense_widths:
+            dense += [nn.Linear(numbers, width), nn.ReLU(), nn.Dropout(options.dropout)]
             numbers = width
-        self.dense = nn.Sequential(*dense, nn.Linear(numbers, dimensions))
+        self.dense = nn.Sequential(*dense, values_layer(numbers, len(dimensions)))
+        self.classes = nn.Linear(numbers, len(classes)) if classes else None
 
-    def forward(self, volumes: Tensor) -> Tensor:
-        """Values (B, T, D) of volumes (B, C, T, h, w)."""
+    def forward(self, volumes: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Values (B, T, D) and logits (B, T, K) of volumes (B, C, T, h, w)."""
         features = self.convolutions(volumes).transpose(1, 2).flatten(2)  # (B, T, C*h*w)
-        values: Tensor = self.dense(features)
-        return values
+        features = self.dense[:-1](features)
+        logits = None if self.classes is None else self.classes(features)
+        return self.dense[-1](features), logits
+
+    def output(self, volumes: Tensor, attention: dict[str, Tensor]) -> Output:
+        """The answers of volumes (B, C, T, h, w), with the attention that boosted them."""
+        values, logits = self(volumes)
+        return Output(values, attention, logits)
 
 
 class _Decoder(nn.Module):
     """Attention of every frame, from its codes and what came before."""
 
-    def __init__(self, config: Config, guide_widths: Sequence[int]) -> None:
+    def __init__(self, options: StaOptions, size: int, guide_widths: Sequence[int]) -> None:
         super().__init__()
         self.recurrent, self.enlarge = nn.ModuleList(), nn.ModuleList()
-        channels, size = config.encoder_widths[-1], config.code_size
-        for width, guide in zip(config.decoder_widths, guide_widths, strict=True):
+        channels = options.encoder_widths[-1]
+        for width, guide in zip(options.decoder_widths, guide_widths, strict=True):
             self.recurrent.append(ConvLstm(channels, width, size, guide))
             self.enlarge.append(_doubling(width, width))
             channels, size = width, 2 * size
@@ -201,22 +279,22 @@ def _in_clips(frames: Tensor, clips: int) -> Tensor:
     return frames.reshape(clips, -1, *frames.shape[1:])
 
 
-def _encoder(config: Config, channels: int) -> nn.Sequential:
+def _encoder(options: StaOptions, channels: int) -> nn.Sequential:
     """Codes (N, C, h, w) of single frames; the same weights for all."""
     layers: list[nn.Module] = []
-    for width, stride in zip(config.encoder_widths, config.encoder_strides, strict=True):
+    for width, stride in zip(options.encoder_widths, options.encoder_strides, strict=True):
         # Pooling first changes nothing, since ReLU keeps the order of values, and costs a quarter.
         layers += [nn.Conv2d(channels, width, 3, stride=stride, padding=1), nn.MaxPool2d(2)]
-        layers += [*_norm(config.norm, width), nn.ReLU()]
+        layers += [*_norm(options.norm, width), nn.ReLU()]
         channels = width
     return nn.Sequential(*layers)
 
 
-def _volume(config: Config, channels: int) -> nn.Sequential:
+def _volume(options: StaOptions, channels: int) -> nn.Sequential:
     """The emotion network up to the product with the attention."""
     layers: list[nn.Module] = []
-    for width, stride in zip(config.emotion_widths[:2], config.emotion_strides, strict=True):
-        layers += _convolution_3d(channels, width, stride, config.norm)
+    for width, stride in zip(options.emotion_widths[:2], options.emotion_strides, strict=True):
+        layers += _convolution_3d(channels, width, stride, options.norm)
         channels = width
     return nn.Sequential(*layers)
 

@@ -226,8 +226,10 @@ def _network(name: str, scored: Scored) -> str:
     document = scored.run.document
     widths = tuple(document["configuration"].get("encoder_widths", _PUBLISHED_WIDTHS))
     size = f"{document['parameters']:,} parameters"
-    if sum(widths) < sum(_PUBLISHED_WIDTHS):
-        size = f"narrow ({'-'.join(map(str, widths))}, {size})"
+    is_thin = sum(widths) < sum(_PUBLISHED_WIDTHS)
+    if is_thin or document.get("narrow", False):
+        told = f"{'-'.join(map(str, widths))}, " if is_thin else ""
+        size = f"narrow ({told}{size})"
     return f"{name}: {', '.join(document['modalities'])}; {size}"
 
 

@@ -77,9 +77,39 @@ def test_bad_input_is_one_line(labelled, capsys, model, words, code, message):  
     assert sorted(labelled.root.glob("results/*")) == before
 
 
+def test_a_run_is_explained_in_its_own_folder(labelled, capsys):
+    assert train(labelled) == 0
+    folder = capsys.readouterr().out.splitlines()[-1]
+    squares = ["--frames", "1", "--square", "16", "--step", "16", "--hide", "color"]
+
+    assert run(["explain", folder, *squares, "--session", "S05-001", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert (document["model"], document["side"], document["frames"]) == ("sta", 16, 1)
+    assert run(["explain", folder, *squares]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{folder}/{n}" for n in ("occlusion.npz", "occlusion.jpg", "attention.jpg")]
+    assert run(["explain", folder, "--hide", "depth"]) == 2
+    assert "the run does not read depth" in capsys.readouterr().err
+    run(["check", str(labelled.root), "--json"])
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [f for f in report["findings"] if "results" in str(f)] == []
+
+
 def test_without_torch_the_line_that_installs_it_is_printed(labelled, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
 
     assert train(labelled) == 2
 
     assert "torch is not installed. Run: pip install 'mavfer[train]'" in capsys.readouterr().err
+
+
+def test_several_seeds_are_all_told(labelled, capsys):
+    assert train(labelled, "--seed", "3", "--seeds", "2", "--json") == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert [each["seed"] for each in told["runs"]] == [3, 4]
+    assert len(told["folders"]) == len(told["group"]["arousal"]["values"]) == 2
+    assert run(["evaluate", *told["folders"]]) == 0
+    text = capsys.readouterr().out
+    assert "arousal: pooled CCC of 2 seeds" in text

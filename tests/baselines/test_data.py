@@ -171,3 +171,71 @@ def test_a_mirrored_clip_is_mirrored_in_every_stream(labelled):
             np.testing.assert_array_equal(two.frames[name], expected)
     assert len(turned) == len(plain)
     assert set(turned) == {True, False}
+
+
+def hidden(labelled, share, *, number=0):
+    """Batches with a share of hidden streams, and the same ones without."""
+    _, plain = epoch(labelled, number=number)
+    _, made = epoch(labelled, replace(CONFIG, modality_dropout=share), number=number)
+    return plain, made
+
+
+def streams_there(batch):
+    """Streams that each clip shows (B, streams)."""
+    return np.stack([bits.any(axis=1) for bits in batch.valid.values()], axis=1)
+
+
+def test_a_hidden_stream_is_gone_from_its_clip_and_never_the_last_one(labelled):
+    plain, made = hidden(labelled, 1.0)
+
+    for before, after in zip(plain, made, strict=True):
+        gone = streams_there(before).sum(axis=1) - streams_there(after).sum(axis=1)
+        assert set(gone.tolist()) == {1}
+        assert streams_there(after).any(axis=1).all()
+        np.testing.assert_array_equal(before.labels, after.labels)
+
+
+def test_without_a_share_nothing_is_hidden_and_nothing_else_is_drawn(labelled):
+    plain, made = hidden(labelled, 0.0)
+
+    for before, after in zip(plain, made, strict=True):
+        np.testing.assert_array_equal(streams_there(before), streams_there(after))
+        np.testing.assert_array_equal(before.frames["color"], after.frames["color"])
+
+
+def test_about_as_many_clips_lose_a_stream_as_asked_for(labelled):
+    lost, clips = 0, 0
+    for number in range(6):
+        _, made = hidden(labelled, 0.5, number=number)
+        for batch in made:
+            there = streams_there(batch)
+            lost, clips = lost + int((~there).sum()), clips + len(there)
+
+    assert 0.35 < lost / clips < 0.65
+
+
+def test_the_only_stream_is_never_hidden(labelled):
+    dataset = mavfer.load(labelled.root, modalities=("thermal",)).split("train")
+    config = replace(CONFIG, modality_dropout=1.0)
+    views = {r.session: session_view(r, config, BOTH) for r in dataset}
+    clips = dataset.clips(length=config.frames, hop=config.hop, start="random", seed=3)
+
+    for batch in batches(clips, views, config, epoch=0, seed=3):
+        assert batch.valid["thermal"].all()
+
+
+def test_frames_that_only_the_hidden_stream_showed_do_not_count(labelled):
+    dataset = mavfer.load(labelled.root).split("train")
+    config = replace(CONFIG, modality_dropout=1.0)
+    views = {}
+    for recording in dataset:
+        view = session_view(recording, config, BOTH)
+        dark = {name: bits & (name == "thermal") for name, bits in view.valid.items()}
+        dark["color"] = dark["thermal"] & (np.arange(FRAMES) % 2 == 0)
+        views[recording.session] = replace(view, valid=dark, expression=np.ones(FRAMES, np.int64))
+    clips = dataset.clips(length=config.frames, hop=config.hop, start="random", seed=3)
+
+    for batch in batches(clips, views, config, epoch=0, seed=3):
+        is_seen = np.stack(list(batch.valid.values())).any(axis=0)
+        np.testing.assert_array_equal(batch.mask, np.repeat(is_seen[..., None], 2, axis=-1))
+        np.testing.assert_array_equal(batch.expression, np.where(is_seen, 1, -1))

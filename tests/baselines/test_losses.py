@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from baselines.losses import ccc_per_dimension, regression_loss
+from baselines.losses import NO_CLASS, ccc_per_dimension, class_loss, regression_loss
 from mavfer import metrics
 
 
@@ -60,3 +60,22 @@ def test_a_constant_agrees_with_nothing():
     _, label, mask = example()
 
     assert ccc_per_dimension(torch.zeros_like(label), label, mask).tolist() == [0, 0]
+
+
+def test_the_loss_of_classes_is_the_mean_over_frames_that_have_one():
+    logits = torch.randn(2, 3, 4)
+    label = torch.tensor([[0, 3, NO_CLASS], [NO_CLASS, 1, 2]])
+    chances = logits.softmax(-1)
+    expected = [-chances[b, t, label[b, t]].log() for b, t in ((0, 0), (0, 1), (1, 1), (1, 2))]
+
+    torch.testing.assert_close(class_loss(logits, label), torch.stack(expected).mean())
+
+
+def test_without_a_class_the_loss_and_its_gradient_are_zero():
+    logits = torch.randn(1, 2, 3, requires_grad=True)
+
+    loss = class_loss(logits, torch.full((1, 2), NO_CLASS))
+    loss.backward()
+
+    assert loss == 0
+    assert logits.grad.abs().max() == 0

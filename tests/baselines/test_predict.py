@@ -10,7 +10,7 @@ from toy_study import FRAMES, NARROW
 import mavfer
 from baselines.config import read_config
 from baselines.data import session_view
-from baselines.models import Output
+from baselines.models.output import Output
 from baselines.predict import predict_session
 
 CONFIG = read_config("sta", "demo", NARROW)
