@@ -26,7 +26,7 @@ ANNOTATION = {
     "scale": "bounded",
     "input": ["pointer", "touch", "keyboard"],
     "streams_shown": ["color"],
-    "feedback": "none",
+    "feedback": "trace",
     "practice": None,
     "calibration_clip": False,
     "hidden_repeats": 0,
@@ -73,7 +73,10 @@ def rating(page: Page, study: Path) -> None:
     try:
         server.stdout.readline()
         page.goto(json.loads(subprocess.check_output(invite, text=True))["url"])
-        page.click("a.button.big")
+        page.check("input[name=agree]")
+        page.click("form.decide button")
+        page.click("form.actions button")
+        page.click("#go:enabled")
         page.wait_for_selector("#start:visible")
         page.click("#start")
         page.wait_for_selector("[data-state=playing]")
