@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,13 @@ def made_film(root, seconds):
 @contextmanager
 def serving(app):
     """Serves an application of this process; hands out its URL."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+
+    def whole(environ, start_response):
+        """Answers in one piece: werkzeug leaves files open where a browser goes away midway."""
+        with closing(app(environ, start_response)) as parts:
+            return [b"".join(parts)]
+
+    server = make_server("127.0.0.1", 0, whole, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

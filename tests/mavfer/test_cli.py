@@ -29,11 +29,11 @@ from mavfer.study.session import Session
 from mavfer.study.study import Study
 
 MAVFER = [sys.executable, "-m", "mavfer"]
-VERBS = ["agree", "annotate", "archive", "audit", "check", "consent", "demo", "evaluate"]
-VERBS += ["import-video", "info", "init", "label", "mark", "preprocess", "quality", "record"]
-VERBS += ["release", "replay", "rig", "split", "train"]
+VERBS = ["agree", "annotate", "archive", "audit", "benchmark", "check", "consent", "demo"]
+VERBS += ["evaluate", "explain", "import-video", "info", "init", "label", "mark", "preprocess"]
+VERBS += ["quality", "record", "release", "replay", "rig", "split", "train"]
 ANNOTATE = [f"annotate {verb}" for verb in ("serve", "simulate", "invite", "revoke", "status")]
-ANNOTATE += [f"annotate {verb}" for verb in ("collect", "backup", "restore")]
+ANNOTATE += [f"annotate {verb}" for verb in ("collect", "backup", "restore", "prepare")]
 RIG = ["rig probe", "rig selftest"]
 RECORD = ["--rig", "simulated", "--seconds", "1", "--pace", "fast"]
 

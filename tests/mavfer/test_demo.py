@@ -14,7 +14,7 @@ from mavfer.files import locked
 from mavfer.study.study import Study
 
 TINY = {"subjects": 2, "held_out": 1, "seconds": 3, "rate_hz": 8, "raters": 3}
-MEASURES = {"ccc", "pearson", "rmse", "frames"}
+MEASURES = {"ccc", "pearson", "rmse", "mae", "sagr", "frames"}
 
 
 @pytest.fixture
@@ -54,7 +54,18 @@ def test_the_demo_ends_with_scores_a_report_and_a_valid_study(tiny, tmp_path, ca
     assert len(list((out / "results").iterdir())) == 2
 
 
-def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(tiny, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ("shards/P02-001.h5", "results/*"),
+        pytest.param(
+            ("sessions/P01-002", "shards/P02-001.h5", "annotator/*.sqlite", "results/*"),
+            marks=pytest.mark.soak,
+        ),
+    ],
+    ids=["twice", "at each step"],
+)
+def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(moments, tiny, tmp_path, capsys):
     out = tmp_path / "out"
     program = (
         "from pathlib import Path\nfrom mavfer.demo import journey, run_demo\n"
@@ -65,7 +76,7 @@ def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(tiny, tmp_path, 
     script = tmp_path / "run_demo.py"
     script.write_text(program)
 
-    for moment in ("sessions/P01-002", "shards/P02-001.h5", "annotator/*.sqlite", "results/*"):
+    for moment in moments:
         _kill_when(script, out, moment)
     assert run(["demo", "--out", str(out)]) == 0
     assert "valid: 4 sessions, 4 shards" in capsys.readouterr().err

@@ -131,7 +131,7 @@ def after_the_faces(look):
     look.at("stopped", "/")
 
 
-@pytest.mark.parametrize("language", ["en", "ar"])
+@pytest.mark.parametrize("language", ["ar", pytest.param("en", marks=pytest.mark.soak)])
 def test_no_page_shuts_anybody_out(browser, person, language):
     window = browser.new_context(locale=language, reduced_motion="reduce")
     page = window.new_page()
