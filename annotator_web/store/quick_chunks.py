@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from annotator_web.store.samples import MOST_SAMPLES
-from annotator_web.store.takes import require_take
+from annotator_web.store.takes import Take
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sqlalchemy import Connection
 
     from annotator_web.store.samples import Limits
-    from annotator_web.store.takes import Chunk, Take
+    from annotator_web.store.takes import Chunk
 
 __all__ = ["Credential", "add_quickly", "columns_quickly", "find_open_take"]
 
@@ -51,6 +51,10 @@ SELECT t.contiguous, t.rater
 FROM takes t JOIN invitations i ON i.rater = t.rater JOIN logins l ON l.invitation = i.id
 WHERE t.id = ? AND t.finished_utc IS NULL AND i.revoked_utc IS NULL AND l.cookie_sha256 = ?
 AND NOT EXISTS (SELECT 1 FROM withdrawals w WHERE w.rater = t.rater)"""
+_TAKE: Final = """
+SELECT id, rater, session, number, dimensions, client, purpose, scale, video_sha256, contiguous,
+finished_utc, chunks, samples
+FROM takes WHERE id = ?"""
 _IS_HELD: Final = "SELECT 1 FROM chunks WHERE take = ? AND seq BETWEEN ? AND ?"
 _INSERT: Final = (
     "INSERT INTO chunks (take, seq, samples, last_media_time, blob) VALUES (?, ?, ?, ?, ?)"
@@ -101,8 +105,14 @@ def columns_quickly(body: bytes, limits: Limits) -> NDArray[np.float64] | None:
 
 def find_open_take(connection: Connection, take: str, credential: Credential) -> Take | None:
     """An open take of the rater behind `credential`, as it is now."""
-    rater = _raw(connection).execute(_query(credential), (take, credential.sha256)).fetchone()
-    return None if rater is None else require_take(connection, take, rater[1])
+    raw = _raw(connection)
+    if raw.execute(_query(credential), (take, credential.sha256)).fetchone() is None:
+        return None
+    # By hand, as five hundred raters may begin within the same second.
+    found = raw.execute(_TAKE, (take,))
+    values = dict(zip((column[0] for column in found.description), found.fetchone(), strict=True))
+    values |= {name: json.loads(values[name]) for name in ("client", "scale")}
+    return Take(**{**values, "dimensions": tuple(json.loads(values["dimensions"]))})
 
 
 def add_quickly(
