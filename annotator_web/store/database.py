@@ -66,7 +66,7 @@ __all__ = [
 _LOCK_SECONDS: Final = 30
 _READERS: Final = 40
 _LONGEST_LOG_PAGES: Final = 4_000
-"""16 MiB of log before a commit brings it into the database; quiet moments mostly do it before."""
+"""16 MiB of log before a commit brings the rest of it into the database, which is little then."""
 
 
 def database_path(study: Study, database: str | None = None) -> Path:

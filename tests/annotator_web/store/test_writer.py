@@ -173,7 +173,7 @@ def test_a_quiet_moment_brings_the_log_into_the_database(database):
     log = database.path.with_name(database.path.name + "-wal")
     with database.reading() as connection:
         before = connection.execute(select(func.count()).select_from(notes)).scalar_one()
-    database._writer._tidy()
+    database._writer._tidier.tidy()
     with closing(sqlite3.connect(database.path)) as connection:
         busy, in_log, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
