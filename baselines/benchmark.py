@@ -13,7 +13,7 @@ from baselines.compare import holm
 from baselines.evaluate import compare_runs, evaluate_group
 from mavfer.errors import CommandError
 from mavfer.files import sha256_of
-from mavfer.study.results import finished_runs
+from mavfer.study.results import FinishedRun, finished_runs
 from mavfer.study.splits import split_path
 from mavfer.study.study import Study
 
@@ -191,8 +191,6 @@ def _runs_like(data: Data, row: Row, seed: int) -> Iterator[Path]:
 
 def _told(row: Row, folders: Sequence[Path]) -> dict[str, Any]:
     """What is said of a row."""
-    from mavfer.study.results import FinishedRun
-
     document = FinishedRun.open(folders[0]).document
     return {
         "model": row.model,

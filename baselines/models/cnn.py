@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from baselines.models.layers import Convolutions, ConvolutionsOptions, FrameNetwork
+from baselines.models.layers import Convolutions, ConvolutionsOptions, FrameNetwork, Trunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,17 +38,7 @@ class Cnn(FrameNetwork):
     Options: ClassVar = CnnOptions
     default_config: ClassVar[str] = "cnn"
 
-    def __init__(
-        self,
-        config: Config,
-        streams: Sequence[StreamName],
-        dimensions: Sequence[str],
-        classes: Sequence[str] = (),
-    ) -> None:
-        options: CnnOptions = config.model
-        super().__init__(
-            streams,
-            options.fusion,
-            lambda members: Convolutions(options, members, config.size),
-            (dimensions, classes),
-        )
+    @staticmethod
+    def trunk(config: Config, streams: Sequence[StreamName]) -> Trunk:
+        """All layers but the last, which read these streams side by side."""
+        return Convolutions(config.model, streams, config.size)

@@ -122,15 +122,14 @@ class DeepEmotion(FrameNetwork):
         dimensions: Sequence[str],
         classes: Sequence[str] = (),
     ) -> None:
-        options: DeepEmotionOptions = config.model
-        super().__init__(
-            streams,
-            options.fusion,
-            lambda members: _Face(options, members, config.size),
-            (dimensions, classes),
-        )
-        self.weight_penalty = options.weight_penalty
+        super().__init__(config, streams, dimensions, classes)
+        self.weight_penalty: float = config.model.weight_penalty
         self._reset_parameters()
+
+    @staticmethod
+    def trunk(config: Config, streams: Sequence[StreamName]) -> Trunk:
+        """All layers but the last, which read these streams side by side."""
+        return _Face(config.model, streams, config.size)
 
     def penalty(self) -> Tensor:
         """What the loss adds: lambda times the squared norm of the last two layers' weights."""

@@ -153,22 +153,21 @@ class FrameNetwork(nn.Module):
 
     def __init__(
         self,
+        config: Config,
         streams: Sequence[StreamName],
-        fusion: Fusion,
-        make: Callable[[tuple[StreamName, ...]], Trunk],
-        answers: tuple[Sequence[str], Sequence[str]],
+        dimensions: Sequence[str],
+        classes: Sequence[str] = (),
     ) -> None:
-        """Builds the network.
-
-        Args:
-            streams: Those that are read.
-            fusion: How.
-            make: Builds a trunk that reads these streams side by side.
-            answers: Dimensions, and classes.
-        """
         super().__init__()
-        self.frames = FusedFrames(streams, fusion, make)
-        self.answers = Answers(self.frames.numbers, *answers)
+        self.frames = FusedFrames(
+            streams, config.model.fusion, lambda members: self.trunk(config, members)
+        )
+        self.answers = Answers(self.frames.numbers, dimensions, classes)
+
+    @staticmethod
+    def trunk(config: Config, streams: Sequence[StreamName]) -> Trunk:
+        """All layers but the last, which read these streams side by side."""
+        raise NotImplementedError
 
     def forward(self, frames: Mapping[str, Tensor], valid: Mapping[str, Tensor]) -> Output:
         """Predictions of clips.

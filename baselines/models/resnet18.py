@@ -67,20 +67,10 @@ class ResNet18(FrameNetwork):
     left_out: ClassVar[tuple[str, ...]] = ("fc.weight", "fc.bias")
     """Names in a file of weights that have no place here."""
 
-    def __init__(
-        self,
-        config: Config,
-        streams: Sequence[StreamName],
-        dimensions: Sequence[str],
-        classes: Sequence[str] = (),
-    ) -> None:
-        options: ResNet18Options = config.model
-        super().__init__(
-            streams,
-            options.fusion,
-            lambda members: _Layers(options, members),
-            (dimensions, classes),
-        )
+    @staticmethod
+    def trunk(config: Config, streams: Sequence[StreamName]) -> Trunk:
+        """All layers but the last, which read these streams side by side."""
+        return _Layers(config.model, streams)
 
 
 class _Layers(Trunk):
