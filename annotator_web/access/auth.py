@@ -38,6 +38,7 @@ __all__ = [
     "open_login",
     "require_caller",
     "require_no_forgery",
+    "storage_key",
     "token_in",
 ]
 
@@ -47,6 +48,7 @@ CSRF_FIELD: Final = "csrf"
 """The hidden field of a page's form, in place of the header."""
 
 _TOKEN_BYTES: Final = 16
+_STORAGE_KEY_LENGTH: Final = 12
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _BEARER: Final = "Bearer "
 _FOUND: Final = "mavfer.caller"
@@ -93,6 +95,11 @@ def token_in(authorization: str) -> str | None:
     """The token in the header Authorization; None where there can be none."""
     token = authorization.removeprefix(_BEARER)
     return token if authorization.startswith(_BEARER) and is_secret(token) else None
+
+
+def storage_key(study: str, rater: str) -> str:
+    """Under what a browser keeps the samples of a rater, apart from those of others."""
+    return hash_of(f"{study}/{rater}")[:_STORAGE_KEY_LENGTH]
 
 
 def csrf_token(cookie: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flask import request, url_for
 
-from annotator_web.access.auth import COOKIE, csrf_token, hash_of
+from annotator_web.access.auth import COOKIE, csrf_token, storage_key
 from annotator_web.project import CALIBRATION
 from annotator_web.store import takes
 from annotator_web.way.language import words as catalogue
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["asked_dimensions", "rating_config"]
 
-_STORAGE_KEY_LENGTH: Final = 12
 _PASSED_ON: Final = ("room.", "dimension.")
 
 
@@ -61,7 +60,7 @@ def rating_config(
         "feedback": context.project.feedback,
         "may_rewind": context.project.may_rewind and session != CALIBRATION,
         "take": _open_take(context, caller, session),
-        "rater": hash_of(f"{context.study.name}/{caller.code}")[:_STORAGE_KEY_LENGTH],
+        "rater": storage_key(context.study.name, caller.code),
         "csrf": csrf_token(request.cookies[COOKIE]) if caller.has_cookie else "",
         "home": home,
         "next": next_url or home,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import g, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from annotator_web.access.auth import COOKIE, csrf_token, find_caller, hash_of
+from annotator_web.access.auth import COOKIE, csrf_token, find_caller, storage_key
 from annotator_web.way import language as spoken
 from annotator_web.way.language import say
 
@@ -25,7 +25,6 @@ LANGUAGE_COOKIE: Final = "mavfer_language"
 """What somebody chose who is no rater (yet)."""
 
 _ADDRESS: Final = re.compile(r"(https?://[^\s<>]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)")
-_STORAGE_KEY_LENGTH: Final = 12
 _SECONDS_SHOWN: Final = 90
 """Clips below are told in seconds, others in minutes."""
 
@@ -103,7 +102,7 @@ def _chosen(context: Context) -> str | None:
 def _storage_key(context: Context, caller: Caller | None) -> str:
     """Under what the browser keeps this rater's samples."""
     code = "" if caller is None else caller.code
-    return hash_of(f"{context.study.name}/{code}")[:_STORAGE_KEY_LENGTH]
+    return storage_key(context.study.name, code)
 
 
 def _length(language: str, seconds: float) -> str:
