@@ -1,7 +1,7 @@
 """Many models on one study, each with several seeds; all of them are told, none is chosen.
 
-What ran before with the same configuration, seed, streams, label and split is not trained again, so
-a benchmark that was stopped goes on where it was. Imports torch where it trains.
+What ran before with the same configuration and seed, on the same pixels, labels and split, is not
+trained again, so a benchmark that was stopped goes on where it was. Imports torch where it trains.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from baselines.compare import holm
 from baselines.evaluate import compare_runs, evaluate_group
 from mavfer.errors import CommandError
-from mavfer.files import sha256_of
 from mavfer.study.results import FinishedRun, finished_runs
-from mavfer.study.splits import split_path
 from mavfer.study.study import Study
 
 if TYPE_CHECKING:
@@ -174,19 +172,30 @@ def _runs_like(data: Data, row: Row, seed: int) -> Iterator[Path]:
         "seed": seed,
         "label": data.labels,
         "modalities": list(row.streams),
+        **_origin(data, row),
     }
     options = row.config.to_document()
-    study = Study.open(data.root)
-    for run in reversed(finished_runs(study)):
-        split = run.document["split"]
-        same = [
-            (split["name"], split["fold"]) == (data.split, data.fold),
-            split["sha256"] == sha256_of(split_path(study, data.split)),
-            all(run.document[key] == value for key, value in wanted.items()),
-            all(run.document["configuration"].get(key) == value for key, value in options.items()),
-        ]
-        if all(same):
+    for run in reversed(finished_runs(Study.open(data.root))):
+        chosen = run.document["configuration"]
+        is_same = all(run.document[key] == value for key, value in wanted.items())
+        if is_same and all(chosen.get(key) == value for key, value in options.items()):
             yield run.folder
+
+
+def _origin(data: Data, row: Row) -> dict[str, Any]:
+    """Hashes of what a run of the row would rest on."""
+    from baselines.parts import load_parts
+    from baselines.results import provenance
+
+    parts = load_parts(
+        data.root,
+        streams=row.streams,
+        labels=data.labels,
+        split=data.split,
+        fold=data.fold,
+        task=row.config.task,
+    )
+    return provenance(data.split, data.fold, parts)
 
 
 def _told(row: Row, folders: Sequence[Path]) -> dict[str, Any]:

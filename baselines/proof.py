@@ -1,7 +1,8 @@
 """The proof on synthetic data: who learns what, and who cannot, on studies whose answer is known.
 
-Four studies (`baselines.synthetic`) are drawn into one folder, every row is trained on its study
-with several seeds, and held-out subjects are scored. What is expected follows from how the studies
+Four studies are drawn into one folder (`baselines.synthetic`), a fifth is recorded by the simulated
+rig where it is asked for (`baselines.rig_study`); every row is trained on its study with several
+seeds, and held-out subjects are scored. What is expected follows from how the studies
 are made; what is measured is told beside it. Whether guidance is better than joining the streams is
 measured as well, and nothing is promised about it.
 """
@@ -16,7 +17,9 @@ import numpy as np
 from baselines.benchmark import Data, Row, train_row
 from baselines.compare import compare_ccc
 from baselines.config import read_config
+from baselines.models import MODELS
 from baselines.moments import total_of
+from baselines.rig_study import RIG, SHUFFLED, RigDesign, make_rig_study
 from baselines.scores import session_moments
 from baselines.synthetic import DESIGNS, SPLIT, TRUTH, make_study
 from mavfer.study.results import FinishedRun
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
     from baselines.synthetic import Design
     from mavfer.streams import StreamName
 
-__all__ = ["PROOF_ROWS", "ProofRow", "prove", "values_text"]
+__all__ = ["PROOF_ROWS", "RIG_ROWS", "ProofRow", "prove", "values_text"]
 
 _ALL: Final = ("color", "depth", "thermal")
 _DIMENSIONS: Final = ("arousal", "valence")
-_CONFIG: Final = "synthetic"
+_SPLIT_DESIGN: Final = "split"
 _DARK: Final = "dark"
 _LIGHTS: Final = ("bright", _DARK)
 
@@ -49,7 +52,14 @@ class ProofRow:
     design: str
     streams: tuple[StreamName, ...]
     settings: tuple[str, ...] = ()
+    model: str = "mran"
+    labels: str = TRUTH
+    config: str = "synthetic"
+    """Name of the configuration."""
 
+
+_ONE_STREAM: Final = "sta"
+"""The model that reads a single stream."""
 
 PROOF_ROWS: Final = (
     ProofRow("mran", "split", _ALL),
@@ -63,7 +73,26 @@ PROOF_ROWS: Final = (
     ProofRow("depth_thermal", "decoy", ("depth", "thermal")),
     ProofRow("mran", "shuffled", _ALL),
     ProofRow("mran", "swapped", _ALL),
+    *(
+        ProofRow(name, "split", _ALL if name != _ONE_STREAM else ("color",), model=name)
+        for name in MODELS
+        if name != "mran"
+    ),
 )
+"""What is trained on drawn faces."""
+
+_RIG_SETTINGS: Final = ("epochs=10", "validate_every=0")
+
+RIG_ROWS: Final = (
+    ProofRow("mran", RIG.name, _ALL, _RIG_SETTINGS, config="demo"),
+    ProofRow("color", RIG.name, ("color",), _RIG_SETTINGS, config="demo"),
+    ProofRow("depth", RIG.name, ("depth",), _RIG_SETTINGS, config="demo"),
+    ProofRow("thermal", RIG.name, ("thermal",), _RIG_SETTINGS, config="demo"),
+    ProofRow("mran_shuffled", RIG.name, _ALL, _RIG_SETTINGS, labels=SHUFFLED, config="demo"),
+)
+"""What is trained on what the simulated rig recorded."""
+
+ALL_DESIGNS: Final[dict[str, Design | RigDesign]] = {**DESIGNS, RIG.name: RIG}
 
 Seeds = list[dict[str, dict[str, "Moments"]]]
 """By seed, dimension and session, the sums that scores are made of."""
@@ -74,7 +103,7 @@ def prove(
     *,
     seeds: int = 3,
     rows: Sequence[ProofRow] = PROOF_ROWS,
-    designs: Mapping[str, Design] = DESIGNS,
+    designs: Mapping[str, Design | RigDesign] = ALL_DESIGNS,
     settings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Draws the studies that are not there yet, trains what has not run, and scores everything.
@@ -87,32 +116,39 @@ def prove(
         settings: Options stronger than synthetic.toml, for trying out.
 
     Returns:
-        seeds; values: by "row_light_dimension" (design split) or "row_design_dimension" the CCC of
-        every seed and their mean; dark_gain: by dimension mran minus color in the dark, with its
-        interval over subjects and p.
+        seeds; values: by "row_light_dimension" (design split), "row_rig_light_dimension" or
+        "row_design_dimension" the CCC of every seed and their mean; dark_gain: by dimension mran
+        minus color in the dark, with its interval over subjects and p; over_mean: by row and
+        dimension the same against the row "mean", over all light.
     """
     values: dict[str, dict[str, Any]] = {}
     in_the_dark: dict[str, Seeds] = {}
+    in_any_light: dict[str, Seeds] = {}
     for row in rows:
-        study = _study(out, designs[row.design])
-        config = read_config(
-            "mran", _CONFIG, [*_sizes(designs[row.design]), *row.settings, *settings]
-        )
-        line = Row(row.name, "mran", row.streams, config)
-        folders = [train_row(Data(study.root, TRUTH, SPLIT), line, seed) for seed in range(seeds)]
-        held = [_sums(folder) for folder in folders]
+        design = designs[row.design]
+        study = _study(out, design)
+        config = read_config(row.model, row.config, [*_sizes(design), *row.settings, *settings])
+        line = Row(row.name, row.model, row.streams, config)
+        data = Data(study.root, row.labels, SPLIT)
+        held = [_sums(train_row(data, line, seed)) for seed in range(seeds)]
         lights = _lights(study)
-        for light in ("bright", "dark") if row.design == "split" else (row.design,):
-            chosen = (
-                [_of_light(each, lights, light) for each in held]
-                if light in lights.values()
-                else held
-            )
+        for light, name in _named(row):
+            chosen = [_of_light(each, lights, light) for each in held] if light else held
             for dimension in _DIMENSIONS:
-                values[f"{row.name}_{light}_{dimension}"] = _value(chosen, dimension)
-        if row.design == "split":
+                values[f"{name}_{dimension}"] = _value(chosen, dimension)
+        if row.design == _SPLIT_DESIGN:
             in_the_dark[row.name] = [_of_light(each, lights, _DARK) for each in held]
-    return {"seeds": seeds, "values": values, "dark_gain": _gain(in_the_dark)}
+            in_any_light[row.name] = held
+    return {
+        "seeds": seeds,
+        "values": values,
+        "dark_gain": _difference(in_the_dark, "mran", "color"),
+        "over_mean": {
+            name: gain
+            for name in in_any_light
+            if name != "mean" and (gain := _difference(in_any_light, name, "mean"))
+        },
+    }
 
 
 def values_text(document: Mapping[str, Any]) -> str:
@@ -126,18 +162,35 @@ def values_text(document: Mapping[str, Any]) -> str:
             f"  mran minus color in the dark, {dimension}: {gain['difference']:.3f} "
             f"[{gain['low']:.3f}, {gain['high']:.3f}], p {gain['p']:.4f}"
         )
+    lines += [
+        f"  {name} minus mean, {dimension}: {gain['difference']:.3f} "
+        f"[{gain['low']:.3f}, {gain['high']:.3f}], p {gain['p']:.4f}"
+        for name, gains in document["over_mean"].items()
+        for dimension, gain in gains.items()
+    ]
     return "\n".join(lines)
 
 
-def _study(out: Path, design: Design) -> Study:
+def _named(row: ProofRow) -> list[tuple[str | None, str]]:
+    """Lights that a row is scored in, all together where None, and its name in each."""
+    if row.design == _SPLIT_DESIGN:
+        return [(light, f"{row.name}_{light}") for light in _LIGHTS]
+    if row.design == RIG.name:
+        return [(light, f"{row.name}_{RIG.name}_{light}") for light in _LIGHTS]
+    return [(None, f"{row.name}_{row.design}")]
+
+
+def _study(out: Path, design: Design | RigDesign) -> Study:
     root = out / design.name
     if (root / "splits" / f"{SPLIT}.json").exists():  # written last
         return Study.open(root)
-    return make_study(root, design)
+    return (
+        make_rig_study(root, design) if isinstance(design, RigDesign) else make_study(root, design)
+    )
 
 
-def _sizes(design: Design) -> list[str]:
-    return [f"size={design.size}"]
+def _sizes(design: Design | RigDesign) -> list[str]:
+    return [] if isinstance(design, RigDesign) else [f"size={design.size}"]
 
 
 def _lights(study: Study) -> dict[str, str]:
@@ -165,15 +218,15 @@ def _value(seeds: Seeds, dimension: str) -> dict[str, Any]:
     return {"mean": float(np.mean(scores)), "seeds": [float(score) for score in scores]}
 
 
-def _gain(in_the_dark: Mapping[str, Seeds]) -> dict[str, Any]:
-    """How much better all streams are than color in the dark."""
-    if not {"mran", "color"} <= in_the_dark.keys():
+def _difference(seeds: Mapping[str, Seeds], one: str, other: str) -> dict[str, Any]:
+    """How much better a row is than another; nothing where one of them was not trained."""
+    if not {one, other} <= seeds.keys():
         return {}
-    gains = {}
+    told = {}
     for dimension in _DIMENSIONS:
-        both = [[each[dimension] for each in in_the_dark[name]] for name in ("mran", "color")]
+        both = [[each[dimension] for each in seeds[name]] for name in (one, other)]
         compared = compare_ccc(*both)
-        gains[dimension] = {
+        told[dimension] = {
             key: getattr(compared, key) for key in ("difference", "low", "high", "p")
         }
-    return gains
+    return told

@@ -154,7 +154,7 @@ class Run:
             "configuration": self.config.to_document() | answers,
             "parameters": parameters,
             "narrow": self.config.is_narrow,
-            **provenance(self, parts),
+            **provenance(self.split, self.fold, parts),
             "predictions_sha256": sha256_of(predictions),
             "scores": {parts.evaluated_name: scores_of(read_predictions(predictions))},
             "versions": software_versions("torch", "safetensors", "scikit-learn"),
@@ -164,16 +164,16 @@ class Run:
         return document
 
 
-def provenance(run: Run, parts: Parts) -> dict[str, Any]:
-    """Hashes of what the run rests on: split, shards and labels."""
+def provenance(split: str, fold: int, parts: Parts) -> dict[str, Any]:
+    """Hashes of what a run on these parts of a split rests on: split, shards and labels."""
     recordings = {r.session: r for part in parts for r in part}
     shards = {session: r.info["sha256"] for session, r in recordings.items()}
     labels = {session: _label_sha256(r, parts) for session, r in recordings.items()}
     return {
         "split": {
-            "name": run.split,
-            "fold": run.fold,
-            "sha256": sha256_of(split_path(parts.train.study, run.split)),
+            "name": split,
+            "fold": fold,
+            "sha256": sha256_of(split_path(parts.train.study, split)),
         },
         "data_sha256": sha256_of_document(shards),
         "labels_sha256": sha256_of_document(labels),

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from baselines.drawn_faces import Face, Light, draw_color, draw_depth, draw_thermal
+from baselines.drawn_faces import (
+    Face,
+    Light,
+    draw_color,
+    draw_depth,
+    draw_thermal,
+    landmarks_of,
+)
 from mavfer.errors import CommandError
 from mavfer.progress import progress
 from mavfer.study.labels import LabelTrace, write_label
@@ -30,12 +37,12 @@ from mavfer.study.splits import write_split
 from mavfer.study.study import Study
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["DESIGNS", "SPLIT", "TRUTH", "Design", "make_study"]
+__all__ = ["DESIGNS", "SPLIT", "TRUTH", "Design", "make_study", "write_known_label"]
 
 Lighting = Literal["bright", "dark"]
 
@@ -48,6 +55,9 @@ TRUTH: Final = "truth"
 _RATE_HZ: Final = 10.0
 _PERIODS_SECONDS: Final = (1.5, 6.0)
 _WAVES: Final = 3
+
+_TRACKED_PIXELS: Final = 0.4
+"""Standard deviation of landmarks, of a picture as wide as 40 pixels."""
 
 _QUALITY: Final = (
     *("score", "agreement", "blur", "brightness", "saturation", "inside"),
@@ -69,7 +79,7 @@ class Design:
     frames: int = 64
     """Of a session, at 10 Hz."""
     training_subjects: int = 30
-    test_subjects: int = 20
+    test_subjects: int = 40
     control: Literal["none", "shuffled", "swapped"] = "none"
 
 
@@ -91,6 +101,8 @@ class _Take:
     session: str
     lighting: Lighting
     streams: dict[str, NDArray[Any]]
+    landmarks: NDArray[np.float64]
+    """(T, 68, 2); NaN where it is not said whose."""
     arousal: NDArray[np.float64]
     valence: NDArray[np.float64]
 
@@ -127,6 +139,40 @@ def make_study(root: Path, design: Design, *, seed: int = 0) -> Study:
     return study
 
 
+def write_known_label(
+    study: Study,
+    session: str,
+    time_seconds: NDArray[np.float64],
+    known: Mapping[str, NDArray[np.float64]],
+    *,
+    name: str = TRUTH,
+    settings: Mapping[str, Any],
+) -> None:
+    """Writes the label of a session whose truth is known.
+
+    Args:
+        study: The study.
+        session: Its id.
+        time_seconds: (T,), as in the shard.
+        known: By dimension (T,), NaN where nothing is asked.
+        name: Of the label; one that is there is replaced.
+        settings: What is said of how it came about.
+    """
+    traces = {
+        key: LabelTrace(value, value, value, np.isfinite(value).astype(np.int64))
+        for key, value in known.items()
+    }
+    document = {
+        "session": session,
+        "name": name,
+        "method": "truth",
+        "dimensions": {},
+        "settings": dict(settings),
+        "inputs": {},
+    }
+    write_label(study, document, time_seconds, traces, replace=True)
+
+
 def _parts(design: Design) -> dict[str, list[str]]:
     """Subject codes of each part."""
     return {
@@ -151,6 +197,7 @@ def _draw(design: Design, subject: str, number: int, seed: Sequence[int]) -> _Ta
         session=f"{subject}-{number + 1:03d}",
         lighting=lighting,
         streams=draw(face, light, design.size, random),
+        landmarks=_landmarks(face, design, lighting, random),
         arousal=face.arousal,
         valence=face.valence,
     )
@@ -164,7 +211,7 @@ def _face(person: np.random.Generator, random: np.random.Generator, frames: int)
         width=person.uniform(0.62, 0.78),
         eyes=person.uniform(0.27, 0.36),
         skin=(tone, tone * person.uniform(0.7, 0.85), tone * person.uniform(0.5, 0.7)),
-        warmth_centikelvin=person.normal(0, 120.0),
+        warmth_centikelvin=person.normal(0, 200.0),
     )
 
 
@@ -202,7 +249,7 @@ def _decoy_streams(
     """Both faces in one picture, half its size; which side is alive is left to chance."""
     half, frames = size // 2, len(face.arousal)
     other = replace(face, arousal=_wave(random, frames), valence=_wave(random, frames))
-    still = replace(face, arousal=np.zeros(frames), valence=np.zeros(frames))
+    still = _still(face)
     pairs: dict[str, list[NDArray[Any]]] = {
         "color": [draw_color(one, light, half, random) for one in (face, other)],
         "depth": [draw_depth(still, half, random, is_flat=flat) for flat in (False, True)],
@@ -213,6 +260,27 @@ def _decoy_streams(
         name: _on_a_board(np.concatenate([pair[at] for at in order], axis=2))
         for name, pair in pairs.items()
     }
+
+
+def _still(face: Face) -> Face:
+    """The same person, who expresses nothing."""
+    rest = np.zeros(len(face.arousal))
+    return replace(face, arousal=rest, valence=rest)
+
+
+def _landmarks(
+    face: Face, design: Design, lighting: Lighting, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """What a tracker would find (T, 68, 2).
+
+    In the dark a face is placed without its expression; of two faces nothing is said.
+    """
+    if lighting == "dark":
+        face = _still(face)
+    places = landmarks_of(face, design.size)
+    if design.kind == "decoy":
+        return np.full_like(places, np.nan)
+    return places + random.normal(0, _TRACKED_PIXELS, places.shape)
 
 
 def _on_a_board(strip: NDArray[Any]) -> NDArray[Any]:
@@ -255,34 +323,25 @@ def _write(study: Study, take: _Take, design: Design, seed: int) -> None:
     )
     with ShardWriter(study.shard_path(take.session), header) as writer:
         writer.append(take.streams["color"], take.streams["depth"], take.streams["thermal"])
-        writer.finish(_columns(design.frames))
-    count = np.ones(design.frames, np.int64)
-    traces = {
-        name: LabelTrace(value, value, value, count)
-        for name, value in (("arousal", take.arousal), ("valence", take.valence))
-    }
-    document = {
-        "session": take.session,
-        "name": TRUTH,
-        "method": "truth",
-        "dimensions": {},
-        "settings": {"design": design.name, "seed": seed},
-        "inputs": {},
-    }
-    write_label(study, document, np.arange(design.frames) / _RATE_HZ, traces)
+        writer.finish(_columns(take))
+    known = {"arousal": take.arousal, "valence": take.valence}
+    about = {"design": design.name, "seed": seed}
+    seconds = np.arange(design.frames) / _RATE_HZ
+    write_known_label(study, take.session, seconds, known, settings=about)
 
 
-def _columns(frames: int) -> dict[str, NDArray[Any]]:
-    """The table of frames that no camera took: evenly spaced, all streams valid, no landmarks."""
+def _columns(take: _Take) -> dict[str, NDArray[Any]]:
+    """The table of frames that no camera took: evenly spaced, all streams valid."""
+    frames = len(take.arousal)
     rows = np.arange(frames, dtype=np.int64)
     host_ns = rows * round(1e9 / _RATE_HZ)
-    unknown = np.full((frames, 68, 2), np.nan, np.float32)
+    landmarks = take.landmarks.astype(np.float32)
     identity = np.tile(np.eye(2, 3), (frames, 1, 1))
     table: dict[str, NDArray[Any]] = {
         "host_ns": host_ns,
         "time_seconds": host_ns / 1e9,
-        "landmarks": unknown,
-        "landmarks_raw": unknown,
+        "landmarks": landmarks,
+        "landmarks_raw": landmarks,
         "crop_matrix": identity,
         "crop_matrix_inverse": identity,
         "pose": np.zeros((frames, 3), np.float32),

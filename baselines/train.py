@@ -82,7 +82,7 @@ def train_model(
         if clips is None:
             return run.folder, _fit_classical(model, run, parts, views)
         loop = Loop(model.to(device), config, _material(parts, views, clips), device, seed)
-        origin = provenance(run, parts)
+        origin = provenance(run.split, run.fold, parts)
         _save(run, loop, origin)
         return run.folder, _finish(run, loop, parts, origin)
 
@@ -118,7 +118,7 @@ def resume_training(folder: Path) -> tuple[Path, dict[str, Any]]:
     study = Study.open(folder.resolve().parent.parent, writable=True)
     about = {name: state["run"][name] for name in ("streams", "labels", "split", "fold")}
     parts = _parts(study.root, config, about)
-    origin = provenance(run, parts)
+    origin = provenance(run.split, run.fold, parts)
     _require_unchanged(folder, state["provenance"], origin)
     with fixed(run.seed, config.threads):
         model = build_model(run.model, config, run.streams, parts.dimensions, parts.classes)

@@ -74,6 +74,11 @@ def register(group: click.Group) -> None:
     help="Light on the simulated subject; bright unless given.",
 )
 @click.option(
+    "--shows",
+    type=click.Choice(["all", "split"]),
+    help="Simulated: all streams show all, unless given; or thermal arousal, depth valence alone.",
+)
+@click.option(
     "--pace",
     type=click.Choice(["real", "fast"]),
     help="Simulated: frames in real time, as unless given, or as fast as they can be drawn.",

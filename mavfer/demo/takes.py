@@ -1,4 +1,4 @@
-"""The demo's recordings: every subject in every lighting, two subjects at a time."""
+"""Recordings of the simulated rig: every subject in every lighting, two subjects at a time."""
 
 from __future__ import annotations
 
@@ -31,7 +31,13 @@ _LOOK_SECONDS: Final = 0.1
 
 
 def record_takes(
-    study: Study, run: Run, *, subjects: Sequence[str], seconds: int, rates: Mapping[str, float]
+    study: Study,
+    run: Run,
+    *,
+    subjects: Sequence[str],
+    seconds: int,
+    rates: Mapping[str, float],
+    asked: Sequence[str] = (),
 ) -> None:
     """Records what is not there yet.
 
@@ -41,6 +47,7 @@ def record_takes(
         subjects: Their codes, P01 and so on; a subject's seed is the number in its code.
         seconds: Length of a take.
         rates: Frames a second of each stream.
+        asked: What else the rig is asked for, as on the command line.
 
     Raises:
         DataError: A recording failed.
@@ -49,7 +56,9 @@ def record_takes(
     _remove_unfinished(study)
     there = _recorded(study)
     todo = {
-        code: [_command(study, code, light, seconds, rates) for light in missing]
+        code: [
+            [*_command(study, code, light, seconds, rates), *asked] for light in missing
+        ]
         for code in subjects
         if (missing := [light for light in LIGHTINGS if (code, light) not in there])
     }

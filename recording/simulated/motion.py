@@ -61,6 +61,8 @@ class Take:
     """(N, 13) at `TABLE_HZ`: arousal, valence, both as the skin follows them, what smile, open and
     brow do beside the latents, three angles (radians), three shifts (mm)."""
     expressiveness: float
+    shown: tuple[float, float] = (1.0, 1.0)
+    """Shares of arousal and of valence that face and skin show; what is felt stays the same."""
 
     def arousal_valence(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Latent arousal and valence (T, 2), in [-1, 1]."""
@@ -68,7 +70,7 @@ class Take:
 
     def skin_response(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Arousal and valence (T, 2) as the skin's temperature follows them, with its delay."""
-        return self._columns(seconds, slice(2, 4))
+        return self._columns(seconds, slice(2, 4)) * self.shown
 
     def breath(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Breathing (T,), -1 in to 1 out."""
@@ -76,7 +78,7 @@ class Take:
 
     def weights(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weights (T, 6) of the expression fields: latents, rest, nuisance and blinks."""
-        latents = self.arousal_valence(seconds) * self.expressiveness
+        latents = self.arousal_valence(seconds) * self.shown * self.expressiveness
         weights = expression_weights(latents[:, 0], latents[:, 1]) + self.resting
         weights[:, : FIELDS.index("furrow")] += self._columns(seconds, slice(4, 7))
         lid = weights[:, FIELDS.index("lid")] + _BLINK_LID * self._blinking(seconds)

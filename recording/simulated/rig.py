@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from mavfer.vision.geometry import CameraModel
     from recording.camera import Camera
 
-__all__ = ["Pace", "SimulatedRig"]
+__all__ = ["Pace", "Shows", "SimulatedRig"]
 
 Pace = Literal["real", "fast"]
+Shows = Literal["all", "split"]
 
 _SIZES: Final[dict[StreamName, tuple[int, int]]] = {
     "color": (640, 480),
@@ -46,6 +47,12 @@ _SIZES: Final[dict[StreamName, tuple[int, int]]] = {
 _RATES_HZ: Final[dict[StreamName, float]] = {"color": 30.0, "depth": 30.0, "thermal": 25.0}
 _DEPTH_EXPOSURE_SECONDS: Final = 0.008
 _THERMAL_EXPOSURE_SECONDS: Final = 0.010
+_SHOWN: Final[dict[Shows, dict[StreamName, tuple[float, float]]]] = {
+    "all": {"color": (1, 1), "depth": (1, 1), "thermal": (1, 1)},
+    "split": {"color": (1, 1), "depth": (0, 1), "thermal": (1, 0)},
+}
+"""Shares of arousal and of valence that a stream shows."""
+
 _RADIOMETRY: Final = {"formula": "linear", "kelvin_per_count": 0.01, "offset_kelvin": 0.0}
 
 
@@ -71,6 +78,8 @@ class SimulatedRig:
         drop_share: Share of frames that are lost on their way.
         shutter_every_seconds: Least and most time between closings of the thermal shutter.
         created_utc: Date in the calibration document.
+        shows: What the streams show of the subject's state: "all" of it; or "split", arousal alone
+            in thermal, valence alone in depth and both in color, to test what a network reads.
 
     Raises:
         CommandError: An option that cannot be.
@@ -92,11 +101,13 @@ class SimulatedRig:
         drop_share: float = 0.003,
         shutter_every_seconds: tuple[float, float] = (30.0, 60.0),
         created_utc: str = "1970-01-01T00:00:00Z",
+        shows: Shows = "all",
     ) -> None:
         self._sizes = {**_SIZES, **(sizes or {})}
         self._rates_hz = {**_RATES_HZ, **(rates_hz or {})}
         _choose("lighting", lighting, get_args(LightingName))
         _choose("pace", pace, get_args(Pace))
+        _choose("shows", shows, get_args(Shows))
         _check_streams(self._sizes, self._rates_hz)
         _check_numbers(seconds, depth_mm_per_count, drop_share)
         self._seed, self._seconds, self._pace = seed, seconds, pace
@@ -109,10 +120,15 @@ class SimulatedRig:
         self._cameras_model = build_calibration(seed, self._sizes)
         self._document = describe_calibration(self._cameras_model, created_utc)
         self._traits = draw_traits(seed, self._subject_code)
-        self._take = build_take(
+        self._shows = shows
+        take_of_all = build_take(
             seed, self._subject_code, take, lighting,
             traits=self._traits, pivot_mm=PIVOT_MM * self._traits.size, seconds=seconds,
         )  # fmt: skip
+        self._takes = {
+            name: dataclasses.replace(take_of_all, shown=shown)
+            for name, shown in _SHOWN[shows].items()
+        }
         self._clocks = {name: build_clock(seed, name) for name in STREAM_NAMES}
         self._schedules = {name: self._plan(name) for name in STREAM_NAMES}
         self._shutter = plan_shutter(
@@ -154,6 +170,7 @@ class SimulatedRig:
             "rates_hz": dict(self._rates_hz),
             "sizes": {name: list(size) for name, size in self._sizes.items()},
             "drop_share": self._drop_share,
+            "shows": self._shows,
         }
 
     def truth(self) -> Truth:
@@ -166,7 +183,7 @@ class SimulatedRig:
         streams = {
             name: stream_truth(
                 subject,
-                self._take,
+                self._takes[name],
                 self._camera_model(name),
                 self._schedules[name],
                 dropped=camera.dropped(),
@@ -176,7 +193,7 @@ class SimulatedRig:
             for name, camera in self._cameras.items()
         }
         return Truth(
-            latents=latent_truth(self._take, self._seconds, start_ns),
+            latents=latent_truth(self._takes["color"], self._seconds, start_ns),
             streams=streams,
             calibration=self._document,
             settings={
@@ -203,7 +220,7 @@ class SimulatedRig:
             depth: float32 (H, W) millimetres along `camera`'s axis;
             thermal: float32 (H, W) degrees Celsius, without the sensor's blur.
         """
-        renderer = Renderer(self._subject(), self._take, camera)
+        renderer = Renderer(self._subject(), self._takes[stream], camera)
         seconds = (true_ns - self._epoch.begin()) / NS_PER_SECOND
         if stream == "color":
             return renderer.color(seconds)
@@ -234,7 +251,8 @@ class SimulatedRig:
     def _exposure_seconds(self, stream: StreamName, seconds: float) -> float:
         """Exposure time of a stream near a moment of the take."""
         if stream == "color":
-            return self._take.lighting.exposure_seconds(seconds, 1 / self._rates_hz["color"])
+            lighting = self._takes["color"].lighting
+            return lighting.exposure_seconds(seconds, 1 / self._rates_hz["color"])
         return _DEPTH_EXPOSURE_SECONDS if stream == "depth" else _THERMAL_EXPOSURE_SECONDS
 
     def _plan(self, stream: StreamName) -> Schedule:
@@ -262,11 +280,12 @@ class SimulatedRig:
 
     def _build_sensor(self, stream: StreamName) -> Sensor:
         """The sensor behind a stream's lens."""
-        renderer = Renderer(self._subject(), self._take, self._camera_model(stream))
+        take = self._takes[stream]
+        renderer = Renderer(self._subject(), take, self._camera_model(stream))
         schedule = self._schedules[stream]
         seed = int(self._random(f"sensor {stream}").integers(1 << 62))
         if stream == "color":
-            return ColorSensor(renderer, schedule, self._take.lighting, seed)
+            return ColorSensor(renderer, schedule, take.lighting, seed)
         if stream == "depth":
             return DepthSensor(renderer, schedule, self._mm_per_count, seed)
         return ThermalSensor(renderer, schedule, self._shutter, seed)

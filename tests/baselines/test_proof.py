@@ -1,12 +1,17 @@
 """The proof on synthetic data, small: studies are drawn once, runs are kept, values named."""
 
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from baselines.proof import PROOF_ROWS, prove, values_text
+from baselines.config import read_config
+from baselines.models import MODELS, build_model
+from baselines.proof import PROOF_ROWS, RIG_ROWS, prove, values_text
 from baselines.proof_figure import draw_proof
-from baselines.synthetic import DESIGNS
+from baselines.synthetic import DESIGNS, TRUTH, write_known_label
+from mavfer.study.labels import read_label
 from mavfer.study.study import Study
 
 SMALL = {
@@ -18,7 +23,13 @@ ROWS = [
     row
     for row in PROOF_ROWS
     if (row.name, row.design)
-    in {("mran", "split"), ("color", "split"), ("color", "decoy"), ("mran", "shuffled")}
+    in {
+        ("mran", "split"),
+        ("color", "split"),
+        ("mean", "split"),
+        ("color", "decoy"),
+        ("mran", "shuffled"),
+    }
 ]
 
 
@@ -38,6 +49,8 @@ def test_every_value_is_named_after_row_light_and_dimension(proof):
             "mran_dark",
             "color_bright",
             "color_dark",
+            "mean_bright",
+            "mean_dark",
             "color_decoy",
             "mran_shuffled",
         )
@@ -55,8 +68,41 @@ def test_what_ran_before_is_not_trained_again(proof):
 
     assert again == document
     assert {path for path in out.glob("*/results/*") if path.is_dir()} == runs
-    assert len(runs) == 8
+    assert len(runs) == 10
     assert Study.open(out / "split").name == "synthetic: split"
+
+
+def test_what_rests_on_other_labels_is_trained_again(proof, tmp_path):
+    out, _ = proof
+    rows = [row for row in ROWS if (row.name, row.design) == ("color", "decoy")]
+    shutil.copytree(out / "decoy", tmp_path / "decoy")
+    study = Study.open(tmp_path / "decoy")
+    rated = read_label(study, TRUTH, "T001-001", 16, ("arousal", "valence")).values
+    known = {name: -values.astype(float) for name, values in rated.items()}
+    write_known_label(study, "T001-001", np.arange(16) / 10, known, settings={})
+
+    prove(tmp_path, seeds=2, rows=rows, designs=SMALL, settings=FAST)
+
+    assert len(list((tmp_path / "decoy" / "results").iterdir())) == 4
+
+
+def test_every_model_is_on_the_table_and_compared_with_the_mean(proof):
+    _, document = proof
+    on_the_table = {row.model for row in PROOF_ROWS if row.design == "split"}
+
+    assert on_the_table == set(MODELS)
+    assert set(document["over_mean"]) == {"mran", "color"}
+    assert document["values"]["mean_bright_arousal"]["mean"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("row", PROOF_ROWS + RIG_ROWS, ids=lambda row: f"{row.name}-{row.design}")
+def test_every_row_has_a_configuration_that_fits(row):
+    size = [] if row.design == "rig" else [f"size={DESIGNS[row.design].size}"]
+    config = read_config(row.model, row.config, [*size, *row.settings])
+
+    if MODELS[row.model].kind == "network":
+        assert config.is_narrow
+        build_model(row.model, config, row.streams, ("arousal", "valence"))
 
 
 def test_the_proof_is_told_and_drawn(proof, tmp_path):
@@ -66,5 +112,6 @@ def test_the_proof_is_told_and_drawn(proof, tmp_path):
     draw_proof(document, tmp_path / "proof.svg")
 
     assert "mran minus color in the dark, valence" in text
+    assert "color minus mean, arousal" in text
     assert "color_decoy_arousal" in text
     assert (tmp_path / "proof.svg").read_text().count("<path") > 20

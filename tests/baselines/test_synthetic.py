@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 import mavfer
-from baselines.drawn_faces import Face, Light, draw_color, draw_depth, draw_thermal
+from baselines.drawn_faces import (
+    Face,
+    Light,
+    draw_color,
+    draw_depth,
+    draw_thermal,
+    landmarks_of,
+)
 from baselines.synthetic import DESIGNS, SPLIT, TRUTH, make_study
 from mavfer.errors import AlreadyThere, CommandError
 from mavfer.study.splits import read_split
@@ -74,6 +81,34 @@ def test_a_flat_cold_face_has_no_relief_and_no_warmth():
     measured = flat[:, middle, middle]
     assert np.ptp(measured[measured > 0]) < 20
     assert np.ptp(cold.astype(int)) < 100
+
+
+def test_landmarks_lie_where_the_face_is_drawn():
+    points = landmarks_of(FACE, SIZE)
+    eyes, mouth = points[:, 36:48], points[:, 60:68]
+
+    assert points.shape == (FRAMES, 68, 2)
+    assert (points > 0).all()
+    assert (points < SIZE - 1).all()
+    assert (eyes[..., 1].max(1) < mouth[..., 1].min(1)).all()
+    opening = mouth[:, 6, 1] - mouth[:, 2, 1]  # landmarks 66 and 62
+    assert np.corrcoef(opening, FACE.arousal)[0, 1] > 0.99
+    rise = mouth[:, 2, 1] + mouth[:, 6, 1] - mouth[:, 0, 1] - mouth[:, 4, 1]
+    assert np.corrcoef(rise, FACE.valence)[0, 1] > 0.99
+    dark = draw_color(FACE, LIGHT, 96, np.random.default_rng(1)).mean(-1)
+    x, y = landmarks_of(FACE, 96)[-1, 66].round().astype(int)  # the open mouth's lower lip
+    assert dark[-1, y - 3, x] < 0.5 * dark[-1, y + 12, x]
+
+
+def test_in_the_dark_landmarks_tell_nothing_of_the_face(split_study):
+    seen = {"bright": [], "dark": []}
+    for rec in mavfer.load(split_study.root, labels=TRUTH):
+        opening = rec.landmarks[:, 65:68, 1].mean(1) - rec.landmarks[:, 61:64, 1].mean(1)
+        seen[rec.info["settings"]["lighting"]] += [(opening, rec.arousal)]
+
+    told = {light: np.corrcoef(*np.hstack(pairs))[0, 1] for light, pairs in seen.items()}
+    assert told["bright"] > 0.8
+    assert abs(told["dark"]) < 0.4
 
 
 def test_a_study_of_a_design_is_read_like_any_other(split_study):

@@ -285,3 +285,42 @@ def test_a_skin_response_follows_as_a_first_order_low_pass():
 
     theirs, _ = lfilter([1 - keep], [1, -keep], latent, zi=np.array([keep * latent[0]]))
     np.testing.assert_allclose(followed, theirs, atol=1e-12)
+
+
+def test_what_a_stream_does_not_show_moves_nothing_in_it():
+    take = small_rig()._takes["depth"]
+    calm = take.table.copy()
+    calm[:, [0, 2]] = 0.0  # arousal, and arousal as the skin follows it
+    seconds = np.linspace(0, 2, 21)
+    felt, unfelt = (
+        dataclasses.replace(take, table=table, shown=(0.0, 1.0)) for table in (take.table, calm)
+    )
+
+    assert np.array_equal(felt.weights(seconds), unfelt.weights(seconds))
+    assert np.array_equal(felt.skin_response(seconds), unfelt.skin_response(seconds))
+    assert not np.array_equal(take.weights(seconds), felt.weights(seconds))
+    assert np.array_equal(take.arousal_valence(seconds), felt.arousal_valence(seconds))
+
+
+def test_a_split_rig_shows_valence_in_depth_and_arousal_in_thermal():
+    whole, split = small_rig(), small_rig(shows="split")
+    seconds = np.linspace(0, 2, 21)
+
+    assert split.settings["shows"] == "split"
+    assert {name: take.shown for name, take in split._takes.items()} == {
+        "color": (1, 1),
+        "depth": (0, 1),
+        "thermal": (1, 0),
+    }
+    for stream, is_same in (("color", True), ("depth", False), ("thermal", False)):
+        ours, theirs = (rig._takes[stream].weights(seconds) for rig in (split, whole))
+        assert np.array_equal(ours, theirs) is is_same
+    truth, known = split.truth(), whole.truth()
+    assert np.array_equal(truth.latents.arousal, known.latents.arousal)
+    assert np.array_equal(truth.streams["color"].landmarks, known.streams["color"].landmarks)
+    assert not np.array_equal(truth.streams["depth"].landmarks, known.streams["depth"].landmarks)
+
+
+def test_a_rig_cannot_show_something_else():
+    with pytest.raises(CommandError, match=r"shows 'nothing' is unknown. Choose one of all, split"):
+        small_rig(shows="nothing")
