@@ -16,13 +16,22 @@ from mavfer.study.results import FinishedRun, finished_runs
 from mavfer.study.study import Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from baselines.config import Config
     from mavfer.streams import StreamName
 
-__all__ = ["PAPERS", "Data", "Row", "benchmark", "rows_of", "rows_of_paper", "train_row"]
+__all__ = [
+    "PAPERS",
+    "Data",
+    "Row",
+    "benchmark",
+    "find_run",
+    "rows_of",
+    "rows_of_paper",
+    "train_row",
+]
 
 PAPERS: Final[dict[str, tuple[tuple[str, tuple[StreamName, ...] | None], ...]]] = {
     # The abstract's comparison: guided by depth and thermal, against color alone and its parts.
@@ -134,7 +143,7 @@ def benchmark(data: Data, rows: Sequence[Row], *, seeds: int) -> dict[str, Any]:
 
 def train_row(data: Data, row: Row, seed: int) -> Path:
     """The folder of a row's run with a seed, trained where it is not there yet."""
-    found = next(_runs_like(data, row, seed), None)
+    found = find_run(data, row, seed)
     if found is not None:
         return found
     from baselines.train import train_model
@@ -152,21 +161,8 @@ def train_row(data: Data, row: Row, seed: int) -> Path:
     return folder
 
 
-def _row(
-    model: str,
-    source: str | None,
-    streams: Sequence[StreamName] | None,
-    settings: Sequence[str],
-) -> Row:
-    from baselines.config import read_config
-    from baselines.models import find_model
-
-    read = tuple(streams or find_model(model).default_streams)
-    return Row(f"{model} {'+'.join(read)}", model, read, read_config(model, source, settings))
-
-
-def _runs_like(data: Data, row: Row, seed: int) -> Iterator[Path]:
-    """Finished runs of the same row and seed, the newest first."""
+def find_run(data: Data, row: Row, seed: int) -> Path | None:
+    """The newest finished run of a row and seed on the very same data, or nothing."""
     wanted = {
         "model": row.model,
         "seed": seed,
@@ -179,7 +175,21 @@ def _runs_like(data: Data, row: Row, seed: int) -> Iterator[Path]:
         chosen = run.document["configuration"]
         is_same = all(run.document[key] == value for key, value in wanted.items())
         if is_same and all(chosen.get(key) == value for key, value in options.items()):
-            yield run.folder
+            return run.folder
+    return None
+
+
+def _row(
+    model: str,
+    source: str | None,
+    streams: Sequence[StreamName] | None,
+    settings: Sequence[str],
+) -> Row:
+    from baselines.config import read_config
+    from baselines.models import find_model
+
+    read = tuple(streams or find_model(model).default_streams)
+    return Row(f"{model} {'+'.join(read)}", model, read, read_config(model, source, settings))
 
 
 def _origin(data: Data, row: Row) -> dict[str, Any]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["benchmark"]
 
 _ONE_OF: Final = "give STUDY, or --synthetic"
+_ONLY_SYNTHETIC: Final = "--rig goes with --synthetic"
 
 
 @click.command(epilog="Example: mavfer benchmark --synthetic --out synthetic-proof")
@@ -27,6 +28,11 @@ _ONE_OF: Final = "give STUDY, or --synthetic"
     default=Path("synthetic-proof"),
     show_default=True,
     help="Folder of the synthetic studies; what ran there before is not trained again.",
+)
+@click.option(
+    "--rig",
+    is_flag=True,
+    help="With --synthetic: also what the simulated rig records; half an hour more.",
 )
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw the proof to an SVG or PNG.")
 @click.option("--models", help="Models to compare, for example sta,mran; the first is the measure.")
@@ -54,6 +60,8 @@ def benchmark(study: Path | None, *, synthetic: bool, as_json: bool, **options: 
         require(package, "train")
     if synthetic == (study is not None):
         raise click.UsageError(_ONE_OF)
+    if options["rig"] and not synthetic:
+        raise click.UsageError(_ONLY_SYNTHETIC)
     if study is None:
         document, text = _proof(options)
     else:
@@ -62,9 +70,12 @@ def benchmark(study: Path | None, *, synthetic: bool, as_json: bool, **options: 
 
 
 def _proof(options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    from baselines.proof import prove, values_text
+    from baselines.proof import PROOF_ROWS, RIG_ROWS, prove, values_text
 
-    document = prove(options["out"], seeds=options["seeds"], settings=options["settings"])
+    rows = PROOF_ROWS + RIG_ROWS if options["rig"] else PROOF_ROWS
+    document = prove(
+        options["out"], seeds=options["seeds"], rows=rows, settings=options["settings"]
+    )
     if options["figure"] is not None:
         require("matplotlib", "plot")
         from baselines.proof_figure import draw_proof

@@ -20,6 +20,7 @@ _PANELS: Final = (
     ("bright", "Bright light", ("color", "depth", "thermal", "concat", "mran")),
     ("dark", "In the dark", ("color", "depth", "thermal", "concat", "mran")),
     ("decoy", "Two faces, one alive", ("color", "depth_thermal", "concat", "mran")),
+    ("rig_dark", "Simulated rig, in the dark", ("color", "depth", "thermal", "mran")),
 )
 _NAMES: Final = {"depth_thermal": "depth +\nthermal", "concat": "all,\njoined", "mran": "mran"}
 _COLORS: Final = {"arousal": "#1c6ea4", "valence": "#b4560a"}
@@ -33,10 +34,14 @@ def draw_proof(document: Mapping[str, Any], path: Path) -> None:
     Raises:
         ValueError: The name's ending is not that of a picture.
     """
-    figure = Figure(figsize=(9.2, 3.4), layout="constrained")
-    widths = [len(models) for *_, models in _PANELS]
-    axes: Sequence[Axes] = figure.subplots(1, len(_PANELS), sharey=True, width_ratios=widths)
-    for panel, (light, title, models) in zip(axes, _PANELS, strict=True):
+    known = document["values"]
+    panels = [panel for panel in _PANELS if f"{panel[2][0]}_{panel[0]}_arousal" in known]
+    widths = [len(models) for *_, models in panels]
+    figure = Figure(figsize=(0.6 + 0.62 * sum(widths), 3.4), layout="constrained")
+    axes: Sequence[Axes] = figure.subplots(
+        1, len(panels), sharey=True, width_ratios=widths, squeeze=False
+    )[0]
+    for panel, (light, title, models) in zip(axes, panels, strict=True):
         _draw_panel(panel, document["values"], light, models)
         panel.set_title(title, fontsize=11)
     axes[0].set_ylabel("CCC, subjects never seen")

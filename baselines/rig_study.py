@@ -25,11 +25,12 @@ from mavfer.study.study import Study
 from mavfer.study.truth import latent_at_frames
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["RIG", "SHUFFLED", "RigDesign", "make_rig_study"]
+__all__ = ["RIG", "SHUFFLED", "RigDesign", "make_rig_study", "write_true_labels"]
 
 SHUFFLED: Final = "shuffled"
 """Name of the label that belongs to other subjects."""
@@ -75,16 +76,21 @@ def make_rig_study(root: Path, design: RigDesign) -> Study:
         "test": subjects[design.training_subjects :],
     }
     for chosen in parts.values():
-        _label(study, chosen)
+        write_true_labels(study, chosen)
     write_split(study, SPLIT, [parts], kind="parts", seed=0)
     return study
 
 
-def _label(study: Study, subjects: list[str]) -> None:
-    """Writes what is true of the subjects' sessions, and what is true of the next subject's."""
+def write_true_labels(study: Study, subjects: Sequence[str]) -> None:
+    """Labels the subjects' sessions with what is true of them, and with what is of the next one.
+
+    Args:
+        study: Simulated takes, preprocessed; each subject has the same number of them.
+        subjects: Codes; the last one's next is the first.
+    """
     dataset = mavfer.load(study.root, labels=None)
     traces = {rec.session: _truth_of(study, rec) for rec in dataset if rec.subject in subjects}
-    ahead = dict(zip(subjects, subjects[1:] + subjects[:1], strict=True))
+    ahead = dict(zip(subjects, [*subjects[1:], *subjects[:1]], strict=True))
     for session, (seconds, own) in traces.items():
         subject, _, number = session.rpartition("-")
         other_seconds, other = traces[f"{ahead[subject]}-{number}"]

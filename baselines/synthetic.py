@@ -79,7 +79,7 @@ class Design:
     frames: int = 64
     """Of a session, at 10 Hz."""
     training_subjects: int = 30
-    test_subjects: int = 40
+    test_subjects: int = 30
     control: Literal["none", "shuffled", "swapped"] = "none"
 
 
@@ -87,7 +87,7 @@ DESIGNS: Final[dict[str, Design]] = {
     design.name: design
     for design in (
         Design("split", "split", ("bright", "dark"), size=40),
-        Design("decoy", "decoy", ("bright", "bright"), size=48),
+        Design("decoy", "decoy", ("bright", "bright"), size=40),
         Design("shuffled", "split", ("bright", "dark"), size=40, control="shuffled"),
         Design("swapped", "split", ("bright", "dark"), size=40, control="swapped"),
     )

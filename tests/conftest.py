@@ -23,6 +23,7 @@ TOGETHER = {
         "tests/recording/test_thermal_gige.py",
     ),
     "journey": (
+        "tests/baselines/test_rig_study.py",
         "tests/test_examples.py",
         "tests/test_path_archive.py",
         "tests/test_path_camera_to_shard.py",

@@ -56,9 +56,7 @@ def record_takes(
     _remove_unfinished(study)
     there = _recorded(study)
     todo = {
-        code: [
-            [*_command(study, code, light, seconds, rates), *asked] for light in missing
-        ]
+        code: [[*_command(study, code, light, seconds, rates), *asked] for light in missing]
         for code in subjects
         if (missing := [light for light in LIGHTINGS if (code, light) not in there])
     }

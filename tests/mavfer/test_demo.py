@@ -23,11 +23,28 @@ def tiny(monkeypatch):
     monkeypatch.setattr(journey, "_QUICK", journey._Plan(**TINY))
 
 
-def test_the_demo_ends_with_scores_a_report_and_a_valid_study(tiny, tmp_path, capsys):
+@pytest.fixture
+def script(tmp_path):
+    """Runs the same demo in a process of its own, which can be killed."""
+    path = tmp_path / "run_demo.py"
+    path.write_text(
+        "from pathlib import Path\nfrom mavfer.demo import journey, run_demo\n"
+        "from mavfer.cli import run\n"
+        f"journey._QUICK = journey._Plan(**{TINY!r})\n"
+        f"if __name__ == '__main__': run_demo(Path({str(tmp_path / 'out')!r}), run)\n"
+    )
+    return path
+
+
+def test_a_demo_that_was_killed_twice_ends_with_scores_a_report_and_a_valid_study(
+    tiny, script, tmp_path, capsys
+):
     out = tmp_path / "out"
+    told = "".join(_kill_when(script, out, moment) for moment in ("shards/P02-001.h5", "results/*"))
 
     assert run(["demo", "--out", str(out), "--json"]) == 0
     printed = capsys.readouterr()
+    told += printed.err
     document = json.loads(printed.out.splitlines()[-1])
     assert set(document) == {"study", "report", "seconds", "scores"}
     assert (out / "reports" / "report.html").samefile(document["report"])
@@ -39,12 +56,13 @@ def test_the_demo_ends_with_scores_a_report_and_a_valid_study(tiny, tmp_path, ca
     ]
     assert all(set(line["arousal"]) == MEASURES for line in document["scores"])
     assert all(line["valence"]["frames"] > 10 for line in document["scores"])
-    assert f"$ mavfer record {out} --subject P01 --rig simulated" in printed.err
-    assert "3 simulated raters: 15 takes" in printed.err
+    assert told.count(f"$ mavfer record {out} --subject P01 --rig simulated") == 2
+    assert "3 simulated raters: 15 takes" in told
     assert "valid: 4 sessions, 4 shards" in printed.err
     page = (out / "reports" / "report.html").read_text(encoding="utf-8")
     assert "CCC of the label with the truth, over all sessions: arousal" in page
     assert "on whom nothing was trained" in page
+    _require_whole(out)
 
     labels = {path: path.read_bytes() for path in (out / "labels" / "gold").iterdir()}
     assert run(["demo", "--out", str(out), "--json"]) == 0
@@ -54,32 +72,18 @@ def test_the_demo_ends_with_scores_a_report_and_a_valid_study(tiny, tmp_path, ca
     assert len(list((out / "results").iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    "moments",
-    [
-        ("shards/P02-001.h5", "results/*"),
-        pytest.param(
-            ("sessions/P01-002", "shards/P02-001.h5", "annotator/*.sqlite", "results/*"),
-            marks=pytest.mark.soak,
-        ),
-    ],
-    ids=["twice", "at each step"],
-)
-def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(moments, tiny, tmp_path, capsys):
+@pytest.mark.soak
+def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(tiny, script, tmp_path, capsys):
     out = tmp_path / "out"
-    program = (
-        "from pathlib import Path\nfrom mavfer.demo import journey, run_demo\n"
-        "from mavfer.cli import run\n"
-        f"journey._QUICK = journey._Plan(**{TINY!r})\n"
-        f"if __name__ == '__main__': run_demo(Path({str(out)!r}), run)\n"
-    )
-    script = tmp_path / "run_demo.py"
-    script.write_text(program)
-
-    for moment in moments:
+    for moment in ("sessions/P01-002", "shards/P02-001.h5", "annotator/*.sqlite", "results/*"):
         _kill_when(script, out, moment)
+
     assert run(["demo", "--out", str(out)]) == 0
     assert "valid: 4 sessions, 4 shards" in capsys.readouterr().err
+    _require_whole(out)
+
+
+def _require_whole(out):
     assert sorted(Study.open(out).sessions()) == [
         f"P0{subject}-00{take}" for subject in (1, 2) for take in (1, 2)
     ]
@@ -87,16 +91,18 @@ def test_a_demo_that_is_killed_at_any_step_goes_on_where_it_was(moments, tiny, t
 
 
 def _kill_when(script, out, pattern):
-    """Runs the demo and kills it, and it alone, as soon as something is there."""
-    with (script.parent / "demo.log").open("w") as log:
-        child = subprocess.Popen([sys.executable, script], stdout=log, stderr=log)
+    """Runs the demo and kills it, and it alone, when something is there; gives what it said."""
+    log = script.parent / "demo.log"
+    with log.open("w") as handle:
+        child = subprocess.Popen([sys.executable, script], stdout=handle, stderr=handle)
     deadline = time.monotonic() + 600
     while not list(out.glob(pattern)) and time.monotonic() < deadline:
-        assert child.poll() is None, (script.parent / "demo.log").read_text()
+        assert child.poll() is None, log.read_text()
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert list(out.glob(pattern)), (script.parent / "demo.log").read_text()
+    assert list(out.glob(pattern)), log.read_text()
+    return log.read_text()
 
 
 def test_a_command_that_fails_in_a_demo_is_one_line(tiny, tmp_path):
