@@ -100,7 +100,7 @@ class Config:
     precision: Precision = "float32"
     """Of training; bf16 is mixed precision. What is predicted at last is float32 always."""
     recompute_encoder: bool = False
-    """Compute the encoder twice rather than remember it: an eighth of the memory."""
+    """Compute what is inside encoders twice rather than remember it: a third of the memory."""
     checkpoint_every: int = zero_or_more(1)
     """Epochs between two checkpoints to resume from; 0: none."""
     attention_frames: int = zero_or_more(6)

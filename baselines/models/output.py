@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Answers", "Output", "recomputed", "values_layer"]
 
@@ -50,14 +50,16 @@ def values_layer(numbers: int, dimensions: int) -> nn.Module:
     return nn.Linear(numbers, dimensions) if dimensions else _Nothing()
 
 
-def recomputed(encoder: nn.Module, inputs: Tensor) -> Any:
-    """The encoder's answer; where its `is_recomputed` is set, nothing inside is remembered.
+def recomputed(part: nn.Module, *inputs: Tensor, by: Callable[..., Any] | None = None) -> Any:
+    """What a part of a network, or its method `by`, answers.
 
-    The backward pass then computes it again: `Config.recompute_encoder` sets it in all modules.
+    Where the part's `is_recomputed` is set, nothing inside is remembered, and the backward pass
+    computes it again: `Config.recompute_encoder` sets it in all modules.
     """
-    if getattr(encoder, "is_recomputed", False) and torch.is_grad_enabled():
-        return checkpoint(encoder, inputs, use_reentrant=False)
-    return encoder(inputs)
+    answer = by or part
+    if getattr(part, "is_recomputed", False) and torch.is_grad_enabled():
+        return checkpoint(answer, *inputs, use_reentrant=False)
+    return answer(*inputs)
 
 
 class _Nothing(nn.Module):

@@ -190,9 +190,14 @@ class Branch(nn.Module):
         attention, states = self.decoder(codes, guides)
         area = attention.shape[-2] * attention.shape[-1]
         weight = 1 + self.share * (attention * area - 1)  # (B, T, h, w), mean 1 per frame
-        volume = self.volume(frames.permute(0, 4, 1, 2, 3))  # (B, C, T, h, w)
-        boosted = volume * (weight * valid[:, :, None, None])[:, None]
+        shown = frames.permute(0, 4, 1, 2, 3)  # (B, C, T, H, W)
+        boosted = recomputed(self, shown, weight * valid[:, :, None, None], by=self._boosted)
         return BranchOutput(boosted, attention, [state * is_there for state in states])
+
+    def _boosted(self, frames: Tensor, weight: Tensor) -> Tensor:
+        """The volume (B, C, T, h, w) of frames (B, C, T, H, W), times weights (B, T, h, w)."""
+        volume: Tensor = self.volume(frames)
+        return volume * weight[:, None]
 
 
 class Head(nn.Module):
@@ -223,7 +228,8 @@ class Head(nn.Module):
 
     def forward(self, volumes: Tensor) -> tuple[Tensor, Tensor | None]:
         """Values (B, T, D) and logits (B, T, K) of volumes (B, C, T, h, w)."""
-        features = self.convolutions(volumes).transpose(1, 2).flatten(2)  # (B, T, C*h*w)
+        features = recomputed(self.convolutions, volumes)
+        features = features.transpose(1, 2).flatten(2)  # (B, T, C*h*w)
         features = self.dense[:-1](features)
         logits = None if self.classes is None else self.classes(features)
         return self.dense[-1](features), logits
