@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +33,13 @@ _ONLY_SYNTHETIC: Final = "--rig goes with --synthetic"
 @click.option(
     "--rig",
     is_flag=True,
-    help="With --synthetic: also what the simulated rig records; half an hour more.",
+    help="With --synthetic: also what the simulated rig records, half an hour a core more.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    help="With --synthetic: runs at a time, a core each; as many as there are cores unless given.",
 )
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw the proof to an SVG or PNG.")
 @click.option("--models", help="Models to compare, for example sta,mran; the first is the measure.")
@@ -70,11 +77,16 @@ def benchmark(study: Path | None, *, synthetic: bool, as_json: bool, **options: 
 
 
 def _proof(options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    from baselines.proof import PROOF_ROWS, RIG_ROWS, prove, values_text
+    from baselines.proof import prove, values_text
+    from baselines.proof_rows import PROOF_ROWS, RIG_ROWS
 
     rows = PROOF_ROWS + RIG_ROWS if options["rig"] else PROOF_ROWS
     document = prove(
-        options["out"], seeds=options["seeds"], rows=rows, settings=options["settings"]
+        options["out"],
+        seeds=options["seeds"],
+        rows=rows,
+        settings=options["settings"],
+        jobs=options["jobs"] or os.cpu_count() or 1,
     )
     if options["figure"] is not None:
         require("matplotlib", "plot")

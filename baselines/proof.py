@@ -9,8 +9,11 @@ measured as well, and nothing is promised about it.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import time
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,11 +21,12 @@ import numpy as np
 from baselines.benchmark import Data, Row, find_run, train_row
 from baselines.compare import compare_ccc
 from baselines.config import read_config
-from baselines.models import MODELS
 from baselines.moments import total_of
-from baselines.rig_study import RIG, SHUFFLED, RigDesign, make_rig_study
+from baselines.proof_rows import ALL_DESIGNS, PROOF_ROWS, SPLIT_DESIGN
+from baselines.rig_study import RIG, RigDesign, make_rig_study
 from baselines.scores import session_moments
-from baselines.synthetic import DESIGNS, SPLIT, TRUTH, make_study
+from baselines.synthetic import SPLIT, make_study
+from mavfer.progress import progress
 from mavfer.study.results import FinishedRun
 from mavfer.study.shard_index import read_index
 from mavfer.study.study import Study
@@ -32,74 +36,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from baselines.moments import Moments
+    from baselines.proof_rows import ProofRow
     from baselines.synthetic import Design
-    from mavfer.streams import StreamName
 
-__all__ = ["PROOF_ROWS", "RIG_ROWS", "ProofRow", "prove", "values_text"]
+__all__ = ["prove", "values_text"]
 
-_ALL: Final = ("color", "depth", "thermal")
 _DIMENSIONS: Final = ("arousal", "valence")
-_SPLIT_DESIGN: Final = "split"
 _DARK: Final = "dark"
 _LIGHTS: Final = ("bright", _DARK)
-
-
-@dataclass(frozen=True)
-class ProofRow:
-    """One line of the proof: a model on a design."""
-
-    name: str
-    """As it stands in the values: mran, concat, color, …."""
-    design: str
-    streams: tuple[StreamName, ...]
-    settings: tuple[str, ...] = ()
-    model: str = "mran"
-    labels: str = TRUTH
-    config: str = "synthetic"
-    """Name of the configuration."""
-
-
-_ONE_STREAM: Final = "sta"
-"""The model that reads a single stream."""
-
-_DECOY_SETTINGS: Final = (
-    *("attention_share=1.0", "frames=2", "hop=2", "batch_size=16", "learning_rate=6e-3"),
-    "epochs=3",
-)
-"""Short clips and many of them: what is alive shows in single frames."""
-
-PROOF_ROWS: Final = (
-    ProofRow("mran", "split", _ALL),
-    ProofRow("concat", "split", _ALL, ("guidance=false",)),
-    ProofRow("color", "split", ("color",)),
-    ProofRow("depth", "split", ("depth",)),
-    ProofRow("thermal", "split", ("thermal",)),
-    ProofRow("mran", "decoy", _ALL, _DECOY_SETTINGS),
-    ProofRow("concat", "decoy", _ALL, ("guidance=false", *_DECOY_SETTINGS)),
-    ProofRow("color", "decoy", ("color",), _DECOY_SETTINGS),
-    ProofRow("depth_thermal", "decoy", ("depth", "thermal"), _DECOY_SETTINGS),
-    ProofRow("mran", "shuffled", _ALL),
-    ProofRow("mran", "swapped", _ALL),
-    *(
-        ProofRow(name, "split", _ALL if name != _ONE_STREAM else ("color",), model=name)
-        for name in MODELS
-        if name != "mran"
-    ),
-)
-"""What is trained on drawn faces."""
-
-_RIG_CONFIG: Final = "synthetic_rig"
-
-RIG_ROWS: Final = (
-    ProofRow("mran", RIG.name, _ALL, config=_RIG_CONFIG),
-    ProofRow("color", RIG.name, ("color",), config=_RIG_CONFIG),
-    ProofRow("depth", RIG.name, ("depth",), config=_RIG_CONFIG),
-    ProofRow("thermal", RIG.name, ("thermal",), config=_RIG_CONFIG),
-    ProofRow("mran_shuffled", RIG.name, _ALL, labels=SHUFFLED, config=_RIG_CONFIG),
-)
-"""What is trained on what the simulated rig recorded."""
-
-ALL_DESIGNS: Final[dict[str, Design | RigDesign]] = {**DESIGNS, RIG.name: RIG}
 
 Seeds = list[dict[str, dict[str, "Moments"]]]
 """By seed, dimension and session, the sums that scores are made of."""
@@ -112,6 +56,7 @@ def prove(
     rows: Sequence[ProofRow] = PROOF_ROWS,
     designs: Mapping[str, Design | RigDesign] = ALL_DESIGNS,
     settings: Sequence[str] = (),
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Draws the studies that are not there yet, trains what has not run, and scores everything.
 
@@ -121,6 +66,7 @@ def prove(
         rows: What is trained.
         designs: By name, what is drawn.
         settings: Options stronger than synthetic.toml, for trying out.
+        jobs: Runs at a time, each in a process and on a core of its own.
 
     Returns:
         seeds; values: by "row_light_dimension" (design split), "row_rig_light_dimension" or
@@ -129,27 +75,29 @@ def prove(
         dimension the same against the row "mean", over all light; cpu_seconds: by row and design
         what each run cost that was not there yet.
     """
+    studies = {name: _study(out, designs[name]) for name in dict.fromkeys(r.design for r in rows)}
+    tables = [
+        (row, *_line(row, designs[row.design], studies[row.design], settings)) for row in rows
+    ]
+    seconds = _train(
+        [(data, line, seed) for _, data, line in tables for seed in range(seeds)], jobs
+    )
     values: dict[str, dict[str, Any]] = {}
     in_the_dark: dict[str, Seeds] = {}
     in_any_light: dict[str, Seeds] = {}
-    seconds: dict[str, list[float]] = {}
-    for row in rows:
-        design = designs[row.design]
-        study = _study(out, design)
-        config = read_config(row.model, row.config, [*_sizes(design), *row.settings, *settings])
-        line = Row(row.name, row.model, row.streams, config)
-        data = Data(study.root, row.labels, SPLIT)
-        runs = [_trained(data, line, seed) for seed in range(seeds)]
-        held = [_sums(folder) for folder, _ in runs]
-        seconds[f"{row.name}_{row.design}"] = [spent for _, spent in runs if spent is not None]
-        lights = _lights(study)
+    spent: dict[str, list[float]] = {}
+    for row, data, line in tables:
+        held = [_sums(train_row(data, line, seed)) for seed in range(seeds)]
+        lights = _lights(studies[row.design])
         for light, name in _named(row):
             chosen = [_of_light(each, lights, light) for each in held] if light else held
             for dimension in _DIMENSIONS:
                 values[f"{name}_{dimension}"] = _value(chosen, dimension)
-        if row.design == _SPLIT_DESIGN:
+        if row.design == SPLIT_DESIGN:
             in_the_dark[row.name] = [_of_light(each, lights, _DARK) for each in held]
             in_any_light[row.name] = held
+        taken = [seconds.pop(0) for _ in range(seeds)]
+        spent[f"{row.name}_{row.design}"] = [each for each in taken if each is not None]
     return {
         "seeds": seeds,
         "values": values,
@@ -159,7 +107,7 @@ def prove(
             for name in in_any_light
             if name != "mean" and (gain := _difference(in_any_light, name, "mean"))
         },
-        "cpu_seconds": {name: spent for name, spent in seconds.items() if spent},
+        "cpu_seconds": {name: costs for name, costs in spent.items() if costs},
     }
 
 
@@ -183,19 +131,47 @@ def values_text(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _trained(data: Data, row: Row, seed: int) -> tuple[Path, float | None]:
-    """The folder of a row's run, and its CPU-seconds where it was not there yet."""
-    found = find_run(data, row, seed)
-    if found is not None:
-        return found, None
+def _line(
+    row: ProofRow, design: Design | RigDesign, study: Study, settings: Sequence[str]
+) -> tuple[Data, Row]:
+    """What a row is trained on, and with which options."""
+    config = read_config(row.model, row.config, [*_sizes(design), *row.settings, *settings])
+    return Data(study.root, row.labels, SPLIT), Row(row.name, row.model, row.streams, config)
+
+
+def _train(runs: Sequence[tuple[Data, Row, int]], jobs: int) -> list[float | None]:
+    """Trains what is not there yet, so many at a time; CPU-seconds, or None where it was there."""
+    missing = [run for run in runs if find_run(*run) is None]
+    if jobs == 1 or len(missing) <= 1:
+        costs = iter([_trained(*run) for run in missing])
+    else:
+        with (
+            ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
+            progress("train", len(missing), "run") as advance,
+        ):
+            begun = [pool.submit(_trained_in_silence, *run) for run in missing]
+            for _ in as_completed(begun):
+                advance(1)
+            costs = iter([each.result() for each in begun])
+    return [next(costs) if run in missing else None for run in runs]
+
+
+def _trained_in_silence(data: Data, row: Row, seed: int) -> float:
+    """In a process of its own, whose bar would run into the others'."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return _trained(data, row, seed)
+
+
+def _trained(data: Data, row: Row, seed: int) -> float:
+    """Trains a run and gives the CPU-seconds that it took."""
     before = time.process_time()
-    folder = train_row(data, row, seed)
-    return folder, round(time.process_time() - before, 1)
+    train_row(data, row, seed)
+    return round(time.process_time() - before, 1)
 
 
 def _named(row: ProofRow) -> list[tuple[str | None, str]]:
     """Lights that a row is scored in, all together where None, and its name in each."""
-    if row.design == _SPLIT_DESIGN:
+    if row.design == SPLIT_DESIGN:
         return [(light, f"{row.name}_{light}") for light in _LIGHTS]
     if row.design == RIG.name:
         return [(light, f"{row.name}_{RIG.name}_{light}") for light in _LIGHTS]

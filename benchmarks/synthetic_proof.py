@@ -17,8 +17,9 @@ import tempfile
 from pathlib import Path
 from statistics import mean
 
-from baselines.proof import PROOF_ROWS, RIG_ROWS, prove
+from baselines.proof import prove
 from baselines.proof_figure import draw_proof
+from baselines.proof_rows import PROOF_ROWS, RIG_ROWS
 from mavfer.study.study import software_versions
 
 LIMIT_SECONDS = {"alexnet": 300, "vgg16": 300, "c3d": 300}
