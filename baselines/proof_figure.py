@@ -35,7 +35,11 @@ def draw_proof(document: Mapping[str, Any], path: Path) -> None:
         ValueError: The name's ending is not that of a picture.
     """
     known = document["values"]
-    panels = [panel for panel in _PANELS if f"{panel[2][0]}_{panel[0]}_arousal" in known]
+    panels = [
+        (light, title, models)
+        for light, title, models in _PANELS
+        if any(f"{model}_{light}_arousal" in known for model in models)
+    ]
     widths = [len(models) for *_, models in panels]
     figure = Figure(figsize=(0.6 + 0.62 * sum(widths), 3.4), layout="constrained")
     axes: Sequence[Axes] = figure.subplots(
