@@ -44,6 +44,7 @@ __all__ = ["prove", "values_text"]
 _DIMENSIONS: Final = ("arousal", "valence")
 _DARK: Final = "dark"
 _LIGHTS: Final = ("bright", _DARK)
+_SCORED_BY_LIGHT: Final = ("swapped", RIG.name)
 
 Seeds = list[dict[str, dict[str, "Moments"]]]
 """By seed, dimension and session, the sums that scores are made of."""
@@ -69,11 +70,11 @@ def prove(
         jobs: Runs at a time, each in a process and on a core of its own.
 
     Returns:
-        seeds; values: by "row_light_dimension" (design split), "row_rig_light_dimension" or
-        "row_design_dimension" the CCC of every seed and their mean; dark_gain: by dimension mran
-        minus color in the dark, with its interval over subjects and p; over_mean: by row and
-        dimension the same against the row "mean", over all light; cpu_seconds: by row and design
-        what each run cost that was not there yet.
+        seeds; values: by "row_light_dimension" (design split), "row_design_light_dimension"
+        (rig, swapped) or "row_design_dimension" the CCC of every seed and their mean; dark_gain: by
+        dimension mran minus color in the dark, with its interval over subjects and p; over_mean: by
+        row and dimension the same against the row "mean", over all light; cpu_seconds: by row and
+        design what each run cost that was not there yet.
     """
     studies = {name: _study(out, designs[name]) for name in dict.fromkeys(r.design for r in rows)}
     tables = [
@@ -173,8 +174,8 @@ def _named(row: ProofRow) -> list[tuple[str | None, str]]:
     """Lights that a row is scored in, all together where None, and its name in each."""
     if row.design == SPLIT_DESIGN:
         return [(light, f"{row.name}_{light}") for light in _LIGHTS]
-    if row.design == RIG.name:
-        return [(light, f"{row.name}_{RIG.name}_{light}") for light in _LIGHTS]
+    if row.design in _SCORED_BY_LIGHT:
+        return [(light, f"{row.name}_{row.design}_{light}") for light in _LIGHTS]
     return [(None, f"{row.name}_{row.design}")]
 
 
