@@ -2,15 +2,16 @@
 
 Four studies are drawn into one folder (`baselines.synthetic`), a fifth is recorded by the simulated
 rig where it is asked for (`baselines.rig_study`); every row is trained on its study with several
-seeds, and held-out subjects are scored. What is expected follows from how the studies
-are made; what is measured is told beside it. Whether guidance is better than joining the streams is
-measured as well, and nothing is promised about it.
+seeds, and held-out subjects are scored. What is expected follows from how the studies are made;
+what is measured is told beside it. Whether guidance is better than joining the streams is measured
+as well, and nothing is promised about it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -26,6 +27,7 @@ from baselines.proof_rows import ALL_DESIGNS, PROOF_ROWS, SPLIT_DESIGN
 from baselines.rig_study import RIG, RigDesign, make_rig_study
 from baselines.scores import session_moments
 from baselines.synthetic import SPLIT, make_study
+from mavfer.files import locked
 from mavfer.progress import progress
 from mavfer.study.results import FinishedRun
 from mavfer.study.shard_index import read_index
@@ -44,7 +46,7 @@ __all__ = ["prove", "values_text"]
 _DIMENSIONS: Final = ("arousal", "valence")
 _DARK: Final = "dark"
 _LIGHTS: Final = ("bright", _DARK)
-_SCORED_BY_LIGHT: Final = ("swapped", RIG.name)
+_SCORED_BY_LIGHT: Final = (SPLIT_DESIGN, "swapped", RIG.name)
 
 Seeds = list[dict[str, dict[str, "Moments"]]]
 """By seed, dimension and session, the sums that scores are made of."""
@@ -75,14 +77,21 @@ def prove(
         dimension mran minus color in the dark, with its interval over subjects and p; over_mean: by
         row and dimension the same against the row "mean", over all light; cpu_seconds: by row and
         design what each run cost that was not there yet.
+
+    Raises:
+        Busy: Another process is at work in `out`.
+        AlreadyThere: The folder of a study holds something else.
+        CommandError: An option is unknown.
     """
-    studies = {name: _study(out, designs[name]) for name in dict.fromkeys(r.design for r in rows)}
-    tables = [
-        (row, *_line(row, designs[row.design], studies[row.design], settings)) for row in rows
-    ]
-    seconds = _train(
-        [(data, line, seed) for _, data, line in tables for seed in range(seeds)], jobs
-    )
+    with locked(out / ".proof.lock", f"{out}: a proof is run"):
+        studies = {
+            name: _study(out, designs[name]) for name in dict.fromkeys(row.design for row in rows)
+        }
+        tables = [
+            (row, *_line(row, designs[row.design], studies[row.design], settings)) for row in rows
+        ]
+        runs = [(data, line, seed) for _, data, line in tables for seed in range(seeds)]
+        seconds = _train(runs, jobs)
     values: dict[str, dict[str, Any]] = {}
     in_the_dark: dict[str, Seeds] = {}
     in_any_light: dict[str, Seeds] = {}
@@ -151,8 +160,13 @@ def _train(runs: Sequence[tuple[Data, Row, int]], jobs: int) -> list[float | Non
             progress("train", len(missing), "run") as advance,
         ):
             begun = [pool.submit(_trained_in_silence, *run) for run in missing]
-            for _ in as_completed(begun):
-                advance(1)
+            try:
+                for done in as_completed(begun):
+                    done.result()
+                    advance(1)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # else all that wait would be trained first
+                raise
             costs = iter([each.result() for each in begun])
     return [next(costs) if run in missing else None for run in runs]
 
@@ -172,20 +186,24 @@ def _trained(data: Data, row: Row, seed: int) -> float:
 
 def _named(row: ProofRow) -> list[tuple[str | None, str]]:
     """Lights that a row is scored in, all together where None, and its name in each."""
-    if row.design == SPLIT_DESIGN:
-        return [(light, f"{row.name}_{light}") for light in _LIGHTS]
-    if row.design in _SCORED_BY_LIGHT:
-        return [(light, f"{row.name}_{row.design}_{light}") for light in _LIGHTS]
-    return [(None, f"{row.name}_{row.design}")]
+    name = row.name if row.design == SPLIT_DESIGN else f"{row.name}_{row.design}"
+    if row.design not in _SCORED_BY_LIGHT:
+        return [(None, name)]
+    return [(light, f"{name}_{light}") for light in _LIGHTS]
 
 
 def _study(out: Path, design: Design | RigDesign) -> Study:
+    """The study of a design, made where it is not there yet or was cut short."""
     root = out / design.name
     if (root / "splits" / f"{SPLIT}.json").exists():  # written last
         return Study.open(root)
-    return (
-        make_rig_study(root, design) if isinstance(design, RigDesign) else make_study(root, design)
-    )
+    if isinstance(design, RigDesign):
+        return make_rig_study(root, design)
+    part = out / f".{design.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    make_study(part, design)
+    part.rename(root)
+    return Study.open(root)
 
 
 def _sizes(design: Design | RigDesign) -> list[str]:

@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import mavfer
 from baselines.config import read_config
 from baselines.models import MODELS, build_model
 from baselines.proof import prove, values_text
 from baselines.proof_figure import draw_proof
 from baselines.proof_rows import PROOF_ROWS, RIG_ROWS
-from baselines.synthetic import DESIGNS, TRUTH, write_known_label
+from baselines.synthetic import DESIGNS, SPLIT, TRUTH, make_study, write_known_label
+from mavfer.errors import Busy, CommandError
+from mavfer.files import locked
 from mavfer.study.labels import read_label
 from mavfer.study.study import Study
 
@@ -97,6 +100,33 @@ def test_runs_side_by_side_are_those_of_one_after_the_other(proof, tmp_path):
         assert alone["values"][name] == document["values"][name]
     assert [len(costs) for costs in alone["cpu_seconds"].values()] == [2]
     assert all(len(costs) == 2 for costs in document["cpu_seconds"].values())
+
+
+def test_a_study_whose_drawing_was_cut_short_is_drawn_anew(tmp_path):
+    rows = [row for row in PROOF_ROWS if (row.name, row.design) == ("mean", "split")]
+    part = tmp_path / ".split.part"
+    make_study(part, replace(SMALL["split"], frames=4))
+    (part / "splits" / f"{SPLIT}.json").unlink()
+
+    prove(tmp_path, seeds=1, rows=rows, designs=SMALL)
+
+    assert not part.exists()
+    assert len(mavfer.load(tmp_path / "split", labels=TRUTH)[0].arousal) == 16
+
+
+def test_two_proofs_in_one_folder_are_refused(tmp_path):
+    with (
+        locked(tmp_path / ".proof.lock", "the test holds it"),
+        pytest.raises(Busy, match="a proof is run by another process"),
+    ):
+        prove(tmp_path, rows=[])
+
+
+def test_a_run_that_fails_beside_others_is_told_at_once(tmp_path):
+    rows = [row for row in PROOF_ROWS if (row.name, row.design) == ("color", "split")]
+
+    with pytest.raises(CommandError, match="the loss is nan"):
+        prove(tmp_path, rows=rows, designs=SMALL, settings=("learning_rate=1e30",), jobs=2)
 
 
 def test_every_model_is_on_the_table_and_compared_with_the_mean(proof):
