@@ -42,13 +42,16 @@ files that use one: they share a process."""
 FIRST = (
     "journey",
     "tests/annotator_web/room/test_path_browser.py",
+    "tests/annotator_web/room/test_room_transport.py",
+    "tests/annotator_web/room/test_no_loss.py",
+    "tests/annotator_web/room/test_path_axe.py",
     "tests/mavfer/test_demo.py",
     "gige_address",
 )
 """What takes longest is begun first, in this order, so that no process waits for it in the end.
 
-In a fresh clone the journey has numba compile everything, which is kept on the disk. The browser
-needs none of it; the demo, whose processes would compile all of it as well, finds it done.
+In a fresh clone the journey has numba compile everything, which is kept on the disk. The browsers
+need none of it; the demo, whose processes would compile all of it as well, finds it done.
 """
 
 # A shared machine is slow at times; laws of mathematics are tested, not its speed.

@@ -46,7 +46,9 @@ def run_by_house_rules(folder, programs, *options, **environment):
     for name in ("conftest.py", "allowed_skips.txt"):
         shutil.copy(HERE / name, tests)
     for name, program in programs.items():
-        (folder / name).write_text(program, encoding="utf-8")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(program, encoding="utf-8")
     inherited = {k: v for k, v in os.environ.items() if k != "CI" and not k.startswith("PYTEST")}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--strict-markers", *options, "tests"],
