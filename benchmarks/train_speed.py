@@ -58,11 +58,8 @@ def main() -> None:
     for measure in (convlstm, steps, epochs, intervals):
         seconds, more = measure(rounds, is_quick=is_quick)
         values |= {f"{name}, ms": round(1000 * spent, 3) for name, spent in seconds.items()} | more
-        ratios |= {
-            f"{name} over {ours}": round(spent / seconds[ours], 3)
-            for ours in list(seconds)[:1]
-            for name, spent in list(seconds.items())[1:]
-        }
+        ours, theirs, *_ = seconds
+        ratios[f"{theirs} over {ours}"] = round(seconds[theirs] / seconds[ours], 3)
     values["import baselines.train beyond torch, s"] = import_seconds(rounds)
     print(
         json.dumps(
@@ -159,7 +156,10 @@ def steps(rounds: int, *, is_quick: bool) -> tuple[dict[str, float], dict[str, f
         "mran step in float32, encoders twice": Contender(partial(learn, torch.float32), twice),
     }
     remembered, again = kept(twice=False), kept(twice=True)
-    return in_turns(contenders, rounds), {
+    seconds = in_turns(contenders, rounds)
+    usual, more = seconds["mran step in float32"], seconds["mran step in float32, encoders twice"]
+    return seconds, {
+        "mran step, times as long with encoders twice": round(more / usual, 3),
         "mran step, remembered, MB": round(remembered / 1e6, 1),
         "mran step, encoders twice, remembered, MB": round(again / 1e6, 1),
         "mran step, share that is remembered with encoders twice": round(again / remembered, 3),
