@@ -30,6 +30,7 @@ __all__ = [
     "find_run",
     "rows_of",
     "rows_of_paper",
+    "train_anew",
     "train_row",
 ]
 
@@ -143,9 +144,11 @@ def benchmark(data: Data, rows: Sequence[Row], *, seeds: int) -> dict[str, Any]:
 
 def train_row(data: Data, row: Row, seed: int) -> Path:
     """The folder of a row's run with a seed, trained where it is not there yet."""
-    found = find_run(data, row, seed)
-    if found is not None:
-        return found
+    return find_run(data, row, seed) or train_anew(data, row, seed)
+
+
+def train_anew(data: Data, row: Row, seed: int) -> Path:
+    """Trains a row with a seed, whatever is there already, and gives the run's folder."""
     from baselines.train import train_model
 
     folder, _ = train_model(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from baselines.benchmark import Data, Row, find_run, train_row
+from baselines.benchmark import Data, Row, find_run, train_anew
 from baselines.compare import compare_ccc
 from baselines.config import read_config
 from baselines.moments import total_of
@@ -87,17 +87,15 @@ def prove(
         studies = {
             name: _study(out, designs[name]) for name in dict.fromkeys(row.design for row in rows)
         }
-        tables = [
-            (row, *_line(row, designs[row.design], studies[row.design], settings)) for row in rows
-        ]
-        runs = [(data, line, seed) for _, data, line in tables for seed in range(seeds)]
-        seconds = _train(runs, jobs)
+        lines = [_line(row, designs[row.design], studies[row.design], settings) for row in rows]
+        runs = _trained([(*line, seed) for line in lines for seed in range(seeds)], jobs)
     values: dict[str, dict[str, Any]] = {}
     in_the_dark: dict[str, Seeds] = {}
     in_any_light: dict[str, Seeds] = {}
-    spent: dict[str, list[float]] = {}
-    for row, data, line in tables:
-        held = [_sums(train_row(data, line, seed)) for seed in range(seeds)]
+    costs: dict[str, list[float]] = {}
+    for number, row in enumerate(rows):
+        mine = runs[number * seeds : (number + 1) * seeds]
+        held = [_sums(folder) for folder, _ in mine]
         lights = _lights(studies[row.design])
         for light, name in _named(row):
             chosen = [_of_light(each, lights, light) for each in held] if light else held
@@ -106,8 +104,7 @@ def prove(
         if row.design == SPLIT_DESIGN:
             in_the_dark[row.name] = [_of_light(each, lights, _DARK) for each in held]
             in_any_light[row.name] = held
-        taken = [seconds.pop(0) for _ in range(seeds)]
-        spent[f"{row.name}_{row.design}"] = [each for each in taken if each is not None]
+        costs[f"{row.name}_{row.design}"] = [cost for _, cost in mine if cost is not None]
     return {
         "seeds": seeds,
         "values": values,
@@ -117,7 +114,7 @@ def prove(
             for name in in_any_light
             if name != "mean" and (gain := _difference(in_any_light, name, "mean"))
         },
-        "cpu_seconds": {name: costs for name, costs in spent.items() if costs},
+        "cpu_seconds": {name: spent for name, spent in costs.items() if spent},
     }
 
 
@@ -149,39 +146,46 @@ def _line(
     return Data(study.root, row.labels, SPLIT), Row(row.name, row.model, row.streams, config)
 
 
-def _train(runs: Sequence[tuple[Data, Row, int]], jobs: int) -> list[float | None]:
-    """Trains what is not there yet, so many at a time; CPU-seconds, or None where it was there."""
-    missing = [run for run in runs if find_run(*run) is None]
+def _trained(wanted: Sequence[tuple[Data, Row, int]], jobs: int) -> list[tuple[Path, float | None]]:
+    """Folders of runs, trained where they are not there yet, and CPU-seconds of those."""
+    found = [find_run(*run) for run in wanted]
+    missing = [run for run, folder in zip(wanted, found, strict=True) if folder is None]
     if jobs == 1 or len(missing) <= 1:
-        costs = iter([_trained(*run) for run in missing])
+        made = iter([_train(*run) for run in missing])
     else:
-        with (
-            ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
-            progress("train", len(missing), "run") as advance,
-        ):
-            begun = [pool.submit(_trained_in_silence, *run) for run in missing]
-            try:
-                for done in as_completed(begun):
-                    done.result()
-                    advance(1)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)  # else all that wait would be trained first
-                raise
-            costs = iter([each.result() for each in begun])
-    return [next(costs) if run in missing else None for run in runs]
+        made = iter(_train_side_by_side(missing, jobs))
+    return [next(made) if folder is None else (folder, None) for folder in found]
 
 
-def _trained_in_silence(data: Data, row: Row, seed: int) -> float:
+def _train_side_by_side(
+    missing: Sequence[tuple[Data, Row, int]], jobs: int
+) -> list[tuple[Path, float]]:
+    with (
+        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
+        progress("train", len(missing), "run") as advance,
+    ):
+        begun = [pool.submit(_train_in_silence, *run) for run in missing]
+        try:
+            for done in as_completed(begun):
+                done.result()
+                advance(1)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # else all that wait would be trained first
+            raise
+        return [each.result() for each in begun]
+
+
+def _train_in_silence(data: Data, row: Row, seed: int) -> tuple[Path, float]:
     """In a process of its own, whose bar would run into the others'."""
     with contextlib.redirect_stderr(io.StringIO()):
-        return _trained(data, row, seed)
+        return _train(data, row, seed)
 
 
-def _trained(data: Data, row: Row, seed: int) -> float:
-    """Trains a run and gives the CPU-seconds that it took."""
+def _train(data: Data, row: Row, seed: int) -> tuple[Path, float]:
+    """Trains a run, and gives its folder and the CPU-seconds that it took."""
     before = time.process_time()
-    train_row(data, row, seed)
-    return round(time.process_time() - before, 1)
+    folder = train_anew(data, row, seed)
+    return folder, round(time.process_time() - before, 1)
 
 
 def _named(row: ProofRow) -> list[tuple[str | None, str]]:
