@@ -83,11 +83,11 @@ def prove(
         AlreadyThere: The folder of a study holds something else.
         CommandError: An option is unknown.
     """
+    lines = [_line(row, designs[row.design], out, settings) for row in rows]
     with locked(out / ".proof.lock", f"{out}: a proof is run"):
         studies = {
             name: _study(out, designs[name]) for name in dict.fromkeys(row.design for row in rows)
         }
-        lines = [_line(row, designs[row.design], studies[row.design], settings) for row in rows]
         runs = _trained([(*line, seed) for line in lines for seed in range(seeds)], jobs)
     values: dict[str, dict[str, Any]] = {}
     in_the_dark: dict[str, Seeds] = {}
@@ -139,11 +139,12 @@ def values_text(document: Mapping[str, Any]) -> str:
 
 
 def _line(
-    row: ProofRow, design: Design | RigDesign, study: Study, settings: Sequence[str]
+    row: ProofRow, design: Design | RigDesign, out: Path, settings: Sequence[str]
 ) -> tuple[Data, Row]:
     """What a row is trained on, and with which options."""
     config = read_config(row.model, row.config, [*_sizes(design), *row.settings, *settings])
-    return Data(study.root, row.labels, SPLIT), Row(row.name, row.model, row.streams, config)
+    data = Data(out / design.name, row.labels, SPLIT)
+    return data, Row(row.name, row.model, row.streams, config)
 
 
 def _trained(wanted: Sequence[tuple[Data, Row, int]], jobs: int) -> list[tuple[Path, float | None]]:

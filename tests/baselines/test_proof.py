@@ -122,6 +122,13 @@ def test_two_proofs_in_one_folder_are_refused(tmp_path):
         prove(tmp_path, rows=[])
 
 
+def test_an_unknown_option_is_refused_before_anything_is_drawn(tmp_path):
+    with pytest.raises(CommandError, match="nonsense"):
+        prove(tmp_path / "proof", rows=ROWS, designs=SMALL, settings=("nonsense=1",))
+
+    assert not (tmp_path / "proof").exists()
+
+
 def test_a_run_that_fails_beside_others_is_told_at_once(tmp_path):
     rows = [row for row in PROOF_ROWS if (row.name, row.design) == ("color", "split")]
 
